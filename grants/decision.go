@@ -1,0 +1,67 @@
+package grants
+
+import "time"
+
+// Item is one grant that a request asks for, with what reports and connectors
+// need to know about it.
+type Item struct {
+	Grant
+	Subject string `json:"subject"` // the person (or service account) who holds it
+	Role    string `json:"role"`    // the role that brings it
+	Spec    string `json:"spec"`    // the role's entitlement as JSON, parameters filled in
+}
+
+// Terms is what one version of a request allows: what, and when. A request may
+// be under several terms at once (an unproven edit beside the proven version,
+// the present limits of the role); it then holds only what all of them allow.
+type Terms struct {
+	Span     Window    `json:"span"`               // hard bounds
+	Schedule *Schedule `json:"schedule,omitempty"` // nil: the whole span
+	Items    []Item    `json:"items"`
+}
+
+// Cause says why something that a request held is no longer asked for. The guard
+// treats causes differently: an expiry is never withheld.
+type Cause string
+
+// The causes of a removal.
+const (
+	CauseExpired     Cause = "expired"     // the window closed
+	CauseDeleted     Cause = "deleted"     // the request file is gone from the branch
+	CauseShortened   Cause = "shortened"   // the request's window was made shorter by an edit
+	CauseNarrowed    Cause = "narrowed"    // a role, group, limit or the request lost it
+	CauseDeactivated Cause = "deactivated" // the person was deactivated or removed
+	CauseUnproven    Cause = "unproven"    // evidence that was counted no longer counts
+)
+
+// Removal records that a request lost a grant before its window closed, and the
+// commit in which that was first seen.
+type Removal struct {
+	Grant  Grant     `json:"grant"`
+	Cause  Cause     `json:"cause"`
+	Commit string    `json:"commit"` // full hash of the first-parent commit
+	At     time.Time `json:"at"`     // when the reconciler first saw it
+}
+
+// Decision is everything the core needs to know about one request. It is stored
+// in the ledger, so that time moves on without Git and without the forge.
+type Decision struct {
+	Request  string    `json:"request"` // identity: path@first 12 digits of the commit that brought the file
+	Path     string    `json:"path"`    // file in the access repository
+	Author   string    `json:"author"`  // person who opened the pull request, if known
+	Reason   string    `json:"reason"`  // the request's own words
+	Ticket   string    `json:"ticket,omitempty"`
+	Granted  bool      `json:"granted"`            // false: nothing is in force, Checks says why
+	Terms    []Terms   `json:"terms,omitempty"`    // all must allow; none: nothing is allowed
+	Removals []Removal `json:"removals,omitempty"` // what it lost early, oldest first
+	Checks   []Check   `json:"checks,omitempty"`   // every rule that was looked at
+	EndedAt  time.Time `json:"endedAt,omitzero"`   // final: nothing is in force from here on
+}
+
+// Check is one rule that was applied to a request, and its result. A list of
+// checks is what `reconciler explain` prints.
+type Check struct {
+	Rule   string `json:"rule"` // short stable name, such as "approval", "author-active"
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"` // who, what, when; or what is missing
+}

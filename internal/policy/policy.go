@@ -1,0 +1,61 @@
+// Package policy decides. From documents, a trusted state and the forge's
+// evidence it says whether a request is approved, by which rule and by whom; and
+// from all versions of a request, what it holds. It is pure: it reads no clock,
+// no network and no file, so every decision can be replayed.
+package policy
+
+import (
+	"time"
+
+	"github.com/tenure-dev/tenure/grants"
+	"github.com/tenure-dev/tenure/internal/forge"
+	"github.com/tenure-dev/tenure/schema"
+)
+
+// Canonical returns the one spelling of an entitlement on a target, offline.
+// It is the connector driver's, found through the target document.
+type Canonical func(connector string, spec map[string]any) (string, error)
+
+// Verdict is the result of judging one version of a request.
+type Verdict struct {
+	Proven    bool           `json:"proven"`
+	Final     bool           `json:"final"`     // false: evidence is incomplete, judge again later
+	Checks    []grants.Check `json:"checks"`    // every rule that was looked at, in order
+	Author    string         `json:"author"`    // person, where known
+	Items     []grants.Item  `json:"items"`     // what the roles had when it was judged
+	Approvers []string       `json:"approvers"` // people whose approval was used
+}
+
+// Version is one introduction of a request file's bytes and what is known of it.
+type Version struct {
+	forge.Introduction
+	Evidence *forge.Evidence `json:"evidence,omitempty"` // nil: not read yet
+	Verdict  *Verdict        `json:"verdict,omitempty"`  // nil: not judged yet
+	Attempts int             `json:"attempts,omitempty"` // failed readings of the evidence
+	RetryAt  time.Time       `json:"retryAt,omitzero"`
+	Problem  string          `json:"problem,omitempty"` // last error, or why the file could not be read
+	Broken   bool            `json:"broken,omitempty"`  // the bytes are not a valid request: not in force, and in nobody's way
+}
+
+// Record is the life of one request file on the branch, from the commit that
+// brought it to the commit that removed it.
+type Record struct {
+	ID       string    `json:"id"` // path@first 12 digits of the first introduction's commit
+	Path     string    `json:"path"`
+	Versions []Version `json:"versions"`         // oldest first; never empty
+	GoneIn   string    `json:"goneIn,omitempty"` // commit that removed the file; empty: it is there
+	GoneAt   time.Time `json:"goneAt,omitzero"`
+}
+
+// Judgement is everything that judging one version looks at.
+type Judgement struct {
+	Request        *schema.AccessRequest // the version's own document
+	Previous       *schema.AccessRequest // the version before, when it was in force; nil: the file is new
+	Laundered      bool                  // the version before was not in force and its bytes differ
+	Evidence       forge.Evidence
+	Trusted        *schema.Tree // trusted state before the pull request
+	Host           string       // of the forge: identities match on (host, id)
+	ForgeType      string       // key of Person.Forge, such as "github"
+	ApprovalsValid time.Duration
+	Canonical      Canonical
+}

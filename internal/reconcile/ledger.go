@@ -1,0 +1,31 @@
+package reconcile
+
+import (
+	"context"
+	"time"
+
+	"github.com/tenure-dev/tenure/grants"
+	"github.com/tenure-dev/tenure/internal/ledger"
+)
+
+// Ledger is what reconciling a target needs of the ledger. *ledger.Ledger is one.
+type Ledger interface {
+	// Version changes with every write that a worker must react to (decisions,
+	// confirmations, pauses). It is cheap.
+	Version(ctx context.Context) (int64, error)
+	// Decisions returns the decision of every request that is live or still has
+	// holds, sorted by request. EndedAt is filled in.
+	Decisions(ctx context.Context) ([]grants.Decision, error)
+	// Holds returns the holds on a target, sorted; an empty target means all.
+	Holds(ctx context.Context, target string) ([]grants.Hold, error)
+	// Confirmed reports the commits whose removals an operator confirmed.
+	Confirmed(ctx context.Context) (map[string]bool, error)
+	// Acquire takes the lease by that name, or ErrLeased.
+	Acquire(ctx context.Context, name string) (*ledger.Lease, error)
+	// Commit writes a batch if the lease is still held, or ErrLostLease.
+	Commit(ctx context.Context, l *ledger.Lease, b ledger.Batch) error
+	// Finish marks requests as ended for good and puts each into the revert
+	// group of key; those already ended are left as they are. Jobs and events
+	// are written for the newly ended only.
+	Finish(ctx context.Context, ids []string, at time.Time, key string, events []ledger.Event, jobs []ledger.Job) error
+}
