@@ -46,16 +46,20 @@ type Removal struct {
 // Decision is everything the core needs to know about one request. It is stored
 // in the ledger, so that time moves on without Git and without the forge.
 type Decision struct {
-	Request  string    `json:"request"` // identity: path@first 12 digits of the commit that brought the file
-	Path     string    `json:"path"`    // file in the access repository
-	Author   string    `json:"author"`  // person who opened the pull request, if known
-	Reason   string    `json:"reason"`  // the request's own words
+	Request  string    `json:"request"`        // identity: path@first 12 digits of the commit that brought the file
+	Path     string    `json:"path"`           // file in the access repository
+	Blob     string    `json:"blob,omitempty"` // blob id of the file on the branch; empty: it is gone
+	Author   string    `json:"author"`         // person who opened the pull request, if known
+	Reason   string    `json:"reason"`         // the request's own words
 	Ticket   string    `json:"ticket,omitempty"`
 	Granted  bool      `json:"granted"`            // false: nothing is in force, Checks says why
 	Terms    []Terms   `json:"terms,omitempty"`    // all must allow; none: nothing is allowed
 	Removals []Removal `json:"removals,omitempty"` // what it lost early, oldest first
 	Checks   []Check   `json:"checks,omitempty"`   // every rule that was looked at
 	EndedAt  time.Time `json:"endedAt,omitzero"`   // final: nothing is in force from here on
+	// Floor is the end of the last window that was revoked as expired. The request
+	// holds nothing before it, even when the clock is set back.
+	Floor time.Time `json:"floor,omitzero"`
 }
 
 // Check is one rule that was applied to a request, and its result. A list of

@@ -63,9 +63,10 @@ type Job struct {
 
 // Batch is what one step on a target writes, in one transaction.
 type Batch struct {
-	Put    []grants.Hold  // inserted or replaced, by Grant
-	Delete []grants.Grant // holds that are over
-	Drift  *DriftReport   // nil: unchanged
+	Put    []grants.Hold        // inserted or replaced, by Grant
+	Delete []grants.Grant       // holds that are over
+	Floors map[string]time.Time // by request: Decision.Floor, only ever raised
+	Drift  *DriftReport         // nil: unchanged
 	Events []Event
 	Jobs   []Job
 }
@@ -93,6 +94,8 @@ type Request struct {
 	Decision grants.Decision
 	// EndedAt is set once, by Finish, and never unset: an ended request stays ended.
 	EndedAt time.Time
+	// Floor is Decision.Floor; only ever raised, by Commit.
+	Floor time.Time
 	// Revert is the key of the revert pull request that removes the file; set by Finish.
 	Revert string
 }
@@ -106,10 +109,11 @@ type ConfigState struct {
 
 // IntakeBatch is what taking in one or more commits writes, in one transaction.
 type IntakeBatch struct {
-	Head     string        // accepted head; empty: unchanged
-	Diverged *string       // nil: unchanged; "": no longer; else the head that does not descend from the accepted one
-	States   []ConfigState // stored once a content; rows are only added
-	Requests []Request     // inserted or replaced by ID, EndedAt and Revert kept
+	Head     string              // accepted head; empty: unchanged
+	Diverged *string             // nil: unchanged; "": no longer; else the head that does not descend from the accepted one
+	States   []ConfigState       // stored once a content; rows are only added
+	Requests []Request           // inserted or replaced by ID; EndedAt, Floor and Revert kept
+	Scopes   map[string][]string // nil: unchanged; by target, the entitlements that roles name: what drift is looked for in
 	Events   []Event
 	Jobs     []Job
 }

@@ -14,10 +14,15 @@ type Ledger interface {
 	// confirmations, pauses). It is cheap.
 	Version(ctx context.Context) (int64, error)
 	// Decisions returns the decision of every request that is live or still has
-	// holds, sorted by request. EndedAt is filled in.
+	// holds, sorted by request. EndedAt and
+	// Floor are filled in.
 	Decisions(ctx context.Context) ([]grants.Decision, error)
 	// Holds returns the holds on a target, sorted; an empty target means all.
 	Holds(ctx context.Context, target string) ([]grants.Hold, error)
+	// Scope returns the entitlements on a target that roles name, sorted.
+	Scope(ctx context.Context, target string) ([]string, error)
+	// Paused reports the targets on which nothing is to be granted for now.
+	Paused(ctx context.Context) (map[string]bool, error)
 	// Confirmed reports the commits whose removals an operator confirmed.
 	Confirmed(ctx context.Context) (map[string]bool, error)
 	// Acquire takes the lease by that name, or ErrLeased.
