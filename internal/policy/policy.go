@@ -56,6 +56,25 @@ type Judgement struct {
 	Trusted        *schema.Tree // trusted state before the pull request
 	Host           string       // of the forge: identities match on (host, id)
 	ForgeType      string       // key of Person.Forge, such as "github"
-	ApprovalsValid time.Duration
+	ApprovalsValid time.Duration // 0: 7 days
 	Canonical      Canonical
+
+	// FirstMerged is when the first proven version of the file was merged, and so
+	// where its window starts; zero: this version is the first.
+	FirstMerged time.Time
+	// Rules are the compiled rules of Trusted, for callers that judge many
+	// requests against one tree; nil: compiled here.
+	Rules *Rules
+}
+
+// DecideInput is everything that deciding on one request looks at. None of it
+// depends on the present time, except At, which only dates new removals.
+type DecideInput struct {
+	Record    Record
+	Docs      func(blob string) *schema.AccessRequest // of any version; nil: no valid request
+	Tree      *schema.Tree                            // the trusted state in force at the head
+	Commit    string                                  // full hash of the accepted head: where a removal is first seen
+	At        time.Time                               // when the reconciler looks
+	Previous  grants.Decision                         // zero: none
+	Canonical Canonical                               // nil: entitlements are compared as written
 }
