@@ -1,0 +1,57 @@
+package grants
+
+// The limits of the guard where none are configured.
+const (
+	DefaultMaxRemovals     = 50
+	DefaultMaxRemovalRatio = 0.25
+)
+
+// ratioFloor is how many grants must be held before the ratio counts: one of two
+// is half, and no accident.
+const ratioFloor = 5
+
+// GuardLimits says how much one commit may take away from one target before an
+// operator has to confirm it. Zero and negative values mean the defaults.
+type GuardLimits struct {
+	MaxRemovals     int     // more than this many are withheld
+	MaxRemovalRatio float64 // more than this part of what is held is withheld, once five are held
+}
+
+// Guard parts the changes of one target into those to carry out and those to
+// withhold, each in its order. Counted are the revokes that come from Git: not
+// expiries, not those of a deactivated person, not those that exempt (may be nil)
+// lets pass, and not those of a confirmed commit. They are counted per commit, an
+// unknown commit being one of its own; a commit with too many is withheld whole.
+// Held is how many grants Tenure holds on the target.
+func Guard(changes []Change, held int, lim GuardLimits, confirmed map[string]bool, exempt func(Change) bool) (allowed, withheld []Change) {
+	if lim.MaxRemovals <= 0 {
+		lim.MaxRemovals = DefaultMaxRemovals
+	}
+	if !(lim.MaxRemovalRatio > 0) { // also not a number
+		lim.MaxRemovalRatio = DefaultMaxRemovalRatio
+	}
+	counts := func(ch Change) bool {
+		return ch.Op == OpRevoke &&
+			ch.Cause != CauseExpired && ch.Cause != CauseDeactivated &&
+			!confirmed[ch.Commit] &&
+			(exempt == nil || !exempt(ch))
+	}
+	counted := make([]bool, len(changes)) // exempt is asked once a change
+	perCommit := map[string]int{}         // looked up, never ranged over
+	for i, ch := range changes {
+		if counted[i] = counts(ch); counted[i] {
+			perCommit[ch.Commit]++
+		}
+	}
+	for i, ch := range changes {
+		n := perCommit[ch.Commit]
+		tooMany := n > lim.MaxRemovals ||
+			held >= ratioFloor && float64(n) > lim.MaxRemovalRatio*float64(held)
+		if counted[i] && tooMany {
+			withheld = append(withheld, ch)
+		} else {
+			allowed = append(allowed, ch)
+		}
+	}
+	return allowed, withheld
+}
