@@ -38,6 +38,10 @@ func Parse(name string, data []byte, env Env) (*Config, error) {
 	}
 	l := &loader{name: name, dir: dir, env: env}
 	root := l.document(data)
+	if root != nil && root.Kind != yaml.MappingNode {
+		l.problem(root, "the file must be a mapping of keys to values")
+		root = nil
+	}
 	c := &Config{}
 	if root != nil {
 		l.config(c, root)

@@ -33,6 +33,7 @@ func (l *loader) repository(c *Config, top *section) {
 	host, _, problem := remote(c.Repository.URL)
 	if problem != "" {
 		s.wrong("url", problem)
+		c.Repository.URL = "" // so that nothing is derived from it
 		return
 	}
 	c.Repository.Host = host
@@ -243,8 +244,7 @@ func (l *loader) listener(c *Config, top *section) {
 		return
 	}
 	host, port, err := net.SplitHostPort(c.Listen)
-	n, perr := strconv.ParseUint(port, 10, 16)
-	_ = n
+	_, perr := strconv.ParseUint(port, 10, 16)
 	if err != nil || perr != nil {
 		top.wrong("listen", `must be HOST:PORT, such as 127.0.0.1:8080, or "" for no listener`)
 		return
