@@ -29,6 +29,7 @@ type Verdict struct {
 // Version is one introduction of a request file's bytes and what is known of it.
 type Version struct {
 	forge.Introduction
+	SeenAt   time.Time       `json:"seenAt"`             // when the reconciler took it in
 	Evidence *forge.Evidence `json:"evidence,omitempty"` // nil: not read yet
 	Verdict  *Verdict        `json:"verdict,omitempty"`  // nil: not judged yet
 	Attempts int             `json:"attempts,omitempty"` // failed readings of the evidence
@@ -53,9 +54,9 @@ type Judgement struct {
 	Previous       *schema.AccessRequest // the version before, when it was in force; nil: the file is new
 	Laundered      bool                  // the version before was not in force and its bytes differ
 	Evidence       forge.Evidence
-	Trusted        *schema.Tree // trusted state before the pull request
-	Host           string       // of the forge: identities match on (host, id)
-	ForgeType      string       // key of Person.Forge, such as "github"
+	Trusted        *schema.Tree  // trusted state before the pull request
+	Host           string        // of the forge: identities match on (host, id)
+	ForgeType      string        // key of Person.Forge, such as "github"
 	ApprovalsValid time.Duration // 0: 7 days
 	Canonical      Canonical
 
