@@ -1,0 +1,138 @@
+package intake
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tenure-dev/tenure/internal/policy"
+	"github.com/tenure-dev/tenure/internal/source"
+	"github.com/tenure-dev/tenure/schema"
+)
+
+// fileCache parses each blob once.
+type fileCache struct {
+	src    Source
+	parsed map[string]*schema.File // by path and blob
+	older  map[string]*schema.File // the generation before, dropped when the present one is full
+}
+
+// cacheFiles is the size of one generation of parsed files.
+const cacheFiles = 50_000
+
+func newFileCache(src Source) *fileCache {
+	return &fileCache{src: src, parsed: map[string]*schema.File{}}
+}
+
+// get returns the parsed file; a blob that cannot be read is a refused file and
+// is tried again next time.
+func (c *fileCache) get(path, blob string) *schema.File {
+	key := blob + " " + path
+	if f, ok := c.parsed[key]; ok {
+		return f
+	}
+	f, ok := c.older[key]
+	if !ok {
+		data, err := c.src.Read(blob, schema.MaxFileBytes)
+		if err != nil {
+			return schema.RefuseFile(path, err.Error())
+		}
+		f = schema.ParseFile(path, data)
+	}
+	if len(c.parsed) >= cacheFiles {
+		c.older, c.parsed = c.parsed, map[string]*schema.File{}
+	}
+	c.parsed[key] = f
+	return f
+}
+
+// entry returns the parsed file of a tree entry, refusing what is not a plain
+// file.
+func (c *fileCache) entry(e source.Entry) *schema.File {
+	switch e.Mode {
+	case source.Symlink, source.Submodule:
+		return schema.RefuseFile(e.Path, fmt.Sprintf("a %s stands where a plain file is expected", e.Mode))
+	}
+	return c.get(e.Path, e.Blob)
+}
+
+// requestOf returns the one request of a file, or nil.
+func requestOf(f *schema.File) *schema.AccessRequest {
+	if f == nil || f.Broken() || len(f.Docs) != 1 {
+		return nil
+	}
+	r, _ := f.Docs[0].(*schema.AccessRequest)
+	return r
+}
+
+// names returns the names that a file's documents define. People and groups
+// share one name space, as requests mix them.
+func names(f *schema.File) []string {
+	var out []string
+	for _, d := range f.Docs {
+		switch d := d.(type) {
+		case *schema.Role:
+			out = append(out, "role "+d.Name)
+		case *schema.Person:
+			out = append(out, "person or group "+d.Name)
+		case *schema.Group:
+			out = append(out, "person or group "+d.Name)
+		case *schema.Target:
+			out = append(out, "target "+d.Name)
+		}
+	}
+	return out
+}
+
+func countPeople(f *schema.File) (n int) {
+	for _, d := range f.Docs {
+		if _, ok := d.(*schema.Person); ok {
+			n++
+		}
+	}
+	return n
+}
+
+// treeCache builds the tree of a configuration once, with its rules compiled.
+type treeCache struct {
+	files *fileCache
+	trees map[string]trusted
+	order []string
+}
+
+type trusted struct {
+	tree  *schema.Tree
+	rules *policy.Rules
+}
+
+// cacheTrees is how many configurations are kept: few are in use at a time.
+const cacheTrees = 16
+
+func newTreeCache(files *fileCache) *treeCache {
+	return &treeCache{files: files, trees: map[string]trusted{}}
+}
+
+func (c *treeCache) get(config map[string]string) (*schema.Tree, *policy.Rules) {
+	paths := slices.Sorted(maps.Keys(config))
+	var key strings.Builder
+	for _, p := range paths {
+		key.WriteString(p + " " + config[p] + "\n")
+	}
+	if t, ok := c.trees[key.String()]; ok {
+		return t.tree, t.rules
+	}
+	files := make([]*schema.File, 0, len(paths))
+	for _, p := range paths {
+		files = append(files, c.files.get(p, config[p]))
+	}
+	tree := schema.NewTree(files)
+	rules, _ := policy.Compile(tree) // a rule that does not compile denies
+	if len(c.order) == cacheTrees {
+		delete(c.trees, c.order[0])
+		c.order = c.order[1:]
+	}
+	c.trees[key.String()] = trusted{tree, rules}
+	c.order = append(c.order, key.String())
+	return tree, rules
+}

@@ -1,0 +1,248 @@
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tenure-dev/tenure/grants"
+	"github.com/tenure-dev/tenure/internal/ledger"
+	"github.com/tenure-dev/tenure/internal/policy"
+	"github.com/tenure-dev/tenure/schema"
+)
+
+// view is what the intake knows at its accepted head.
+type view struct {
+	head     string
+	diverged string
+	config   map[string]string         // path → blob of the configuration files in force
+	records  map[string]*policy.Record // live requests, by path
+	rows     map[string]ledger.Request // as stored in the ledger, by request
+	broken   map[string]string         // path → why the file on the branch is not in force
+	decided  bool                      // decisions of this view are in the ledger
+}
+
+// clone copies what a walk changes. Records are copied when they are changed.
+func (v *view) clone() *view {
+	c := *v
+	c.config = maps.Clone(v.config)
+	c.records = maps.Clone(v.records)
+	c.rows = maps.Clone(v.rows)
+	c.broken = maps.Clone(v.broken)
+	return &c
+}
+
+// paths returns the paths of all live requests, sorted.
+func (v *view) paths() []string { return slices.Sorted(maps.Keys(v.records)) }
+
+// load builds the view from the ledger.
+func (in *Intake) load(ctx context.Context) (*view, error) {
+	h, err := in.cfg.Ledger.Head(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the accepted head: %w", err)
+	}
+	in.repoID = h.RepositoryID
+	v := &view{
+		head: h.Accepted, diverged: h.Diverged,
+		config: map[string]string{}, records: map[string]*policy.Record{},
+		rows: map[string]ledger.Request{}, broken: map[string]string{},
+	}
+	if v.head == "" {
+		return v, nil
+	}
+	state, ok, err := in.cfg.Ledger.ConfigState(ctx, v.head)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration in force: %w", err)
+	}
+	if !ok {
+		return nil, fmt.Errorf("the ledger does not know which configuration is in force at %s; restore it from a backup", v.head)
+	}
+	v.config = maps.Clone(state.Files)
+	rows, err := in.cfg.Ledger.Requests(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read requests: %w", err)
+	}
+	for _, r := range rows {
+		if !r.Live {
+			continue
+		}
+		rec := new(policy.Record)
+		if err := json.Unmarshal(r.Body, rec); err != nil {
+			return nil, fmt.Errorf("ledger row of %s: %w", r.ID, err)
+		}
+		r.Decision.EndedAt, r.Decision.Floor = r.EndedAt, r.Floor
+		v.rows[r.ID] = r
+		v.records[r.Path] = rec
+	}
+	return v, nil
+}
+
+// problems lists the files of the branch that are not in force as they stand.
+func (in *Intake) problems() []schema.Problem {
+	var out []schema.Problem
+	for _, path := range slices.Sorted(maps.Keys(in.view.broken)) {
+		out = append(out, schema.Problem{Pos: schema.Pos{File: path}, Message: in.view.broken[path]})
+	}
+	return out
+}
+
+// pending counts the versions that wait for evidence.
+func (in *Intake) pending() (n int, retry time.Time) {
+	for _, rec := range in.view.records {
+		for i, v := range rec.Versions {
+			if settled(v) || restores(rec, i) {
+				continue
+			}
+			n++
+			if !v.RetryAt.IsZero() && (retry.IsZero() || v.RetryAt.Before(retry)) {
+				retry = v.RetryAt
+			}
+		}
+	}
+	return n, retry
+}
+
+// settled reports whether nothing more is to be asked about a version.
+func settled(v policy.Version) bool {
+	return v.Broken || v.Verdict != nil && v.Verdict.Final
+}
+
+func (in *Intake) event(kind, request string, data map[string]any) ledger.Event {
+	raw, _ := json.Marshal(data) // maps of strings and numbers always encode
+	return ledger.Event{At: in.cfg.Now(), Kind: kind, Request: request, Data: raw}
+}
+
+// decide computes the decision of every live request of next, and of those that
+// the batch says are gone, and writes all that changed in one transaction.
+func (in *Intake) decide(ctx context.Context, next *view, b ledger.IntakeBatch) (changed bool, err error) {
+	tree, _ := in.trees.get(next.config)
+	gone := b.Requests
+	b.Requests = nil
+	for _, r := range gone {
+		rec := new(policy.Record)
+		if err := json.Unmarshal(r.Body, rec); err != nil {
+			return false, err
+		}
+		row, err := in.row(*rec, r.Decision, tree, next.head)
+		if err != nil {
+			return false, err
+		}
+		b.Requests = append(b.Requests, row)
+		delete(next.rows, row.ID)
+	}
+	for _, path := range next.paths() {
+		rec := next.records[path]
+		old, known := next.rows[rec.ID]
+		row, err := in.row(*rec, old.Decision, tree, next.head)
+		if err != nil {
+			return false, err
+		}
+		if known && sameRow(old, row) {
+			continue
+		}
+		row.EndedAt, row.Floor, row.Revert = old.EndedAt, old.Floor, old.Revert
+		b.Requests = append(b.Requests, row)
+		next.rows[rec.ID] = row
+	}
+	if next.head != in.view.head {
+		b.Head = next.head
+		b.Scopes = in.scopes(tree)
+		b.Events = append(b.Events, in.event(ledger.EventHead, "", map[string]any{"head": next.head, "from": in.view.head}))
+	}
+	if b.Head == "" && b.Diverged == nil && len(b.Requests) == 0 {
+		next.decided = true
+		in.view = next
+		return false, nil
+	}
+	if err := in.cfg.Ledger.TakeIn(ctx, in.lease, b); err != nil {
+		return false, err
+	}
+	next.decided = true
+	in.view = next
+	return true, nil
+}
+
+func (in *Intake) row(rec policy.Record, prev grants.Decision, tree *schema.Tree, commit string) (ledger.Request, error) {
+	body, err := json.Marshal(rec)
+	if err != nil {
+		return ledger.Request{}, fmt.Errorf("encode the record of %s: %w", rec.ID, err)
+	}
+	d := policy.Decide(policy.DecideInput{
+		Record: rec,
+		Docs: func(blob string) *schema.AccessRequest {
+			return requestOf(in.files.get(rec.Path, blob))
+		},
+		Tree: tree, Commit: commit, At: in.cfg.Now(), Previous: prev, Canonical: in.cfg.Canonical,
+	})
+	if rec.GoneIn == "" {
+		d.Blob = rec.Versions[len(rec.Versions)-1].Blob
+	}
+	return ledger.Request{ID: rec.ID, Path: rec.Path, Live: rec.GoneIn == "", Body: body, Decision: d}, nil
+}
+
+func sameRow(a, b ledger.Request) bool {
+	if a.Live != b.Live || string(a.Body) != string(b.Body) {
+		return false
+	}
+	x, _ := json.Marshal(a.Decision) // decisions always encode
+	y, _ := json.Marshal(b.Decision)
+	return string(x) == string(y)
+}
+
+// scopes lists, by target, every entitlement that a role can name: what drift is
+// looked for in.
+func (in *Intake) scopes(tree *schema.Tree) map[string][]string {
+	sets := map[string]map[string]bool{}
+	for _, t := range tree.Targets {
+		sets[t.Name] = map[string]bool{}
+	}
+	for _, role := range tree.Roles {
+		for _, params := range combinations(role.Params) {
+			for _, e := range role.Entitlements {
+				target := tree.Targets[e.Target]
+				if target == nil {
+					continue
+				}
+				spec, err := schema.ExpandSpec(e, params)
+				if err != nil {
+					continue // reported by validation; nothing can be granted by it
+				}
+				if c, err := in.cfg.Canonical(target.Connector, spec); err == nil {
+					sets[e.Target][c] = true
+				}
+			}
+		}
+	}
+	out := make(map[string][]string, len(sets))
+	for t, s := range sets {
+		out[t] = slices.Sorted(maps.Keys(s))
+	}
+	return out
+}
+
+// maxCombinations bounds how many values of a role's parameters are looked at
+// for drift.
+const maxCombinations = 1000
+
+// combinations returns every way to fill in a role's parameters.
+func combinations(params map[string]schema.Param) []map[string]string {
+	out := []map[string]string{{}}
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		var grown []map[string]string
+		for _, base := range out {
+			for _, value := range params[name].Enum {
+				if len(grown) == maxCombinations {
+					return grown
+				}
+				m := maps.Clone(base)
+				m[name] = value
+				grown = append(grown, m)
+			}
+		}
+		out = grown
+	}
+	return out
+}

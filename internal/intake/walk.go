@@ -1,0 +1,285 @@
+package intake
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tenure-dev/tenure/grants"
+	"github.com/tenure-dev/tenure/internal/forge"
+	"github.com/tenure-dev/tenure/internal/ledger"
+	"github.com/tenure-dev/tenure/internal/policy"
+	"github.com/tenure-dev/tenure/internal/source"
+	"github.com/tenure-dev/tenure/schema"
+)
+
+// step is what one commit changed. Commits that leave the tree broken are folded
+// into the first one after them that does not.
+type step struct {
+	commit  string
+	changes map[string]change // by path
+}
+
+type change struct {
+	commit string        // the last commit that touched the path
+	entry  *source.Entry // nil: deleted
+}
+
+// walk moves v from its head to head, commit by commit on the first-parent
+// history. It stops before commits that leave a broken tree with nothing good
+// after them.
+func (in *Intake) walk(v *view, head string, confirmed map[string]bool, b *ledger.IntakeBatch) error {
+	from := v.head
+	if from == "" {
+		if err := in.start(v, b); err != nil {
+			return err
+		}
+		from = in.cfg.TrustFrom
+	}
+	if from == head {
+		return nil
+	}
+	commits, err := in.cfg.Source.FirstParents(from, head)
+	if err != nil {
+		return err
+	}
+	held := step{changes: map[string]change{}}
+	for _, commit := range commits {
+		changes, err := in.cfg.Source.Changes(commit)
+		if err != nil {
+			return fmt.Errorf("changes of %s: %w", commit, err)
+		}
+		held.commit = commit
+		for _, c := range changes {
+			held.changes[c.Path] = change{commit, c.New}
+		}
+		if why := in.emptied(v, held); why != "" && !confirmed[commit] {
+			in.cfg.Log.Error("broken input: the last good state stays; if it is meant, run `reconciler confirm`", "commit", commit, "why", why)
+			v.broken[""] = fmt.Sprintf("commit %s: %s", commit, why)
+			// The configuration in force at this commit is that of before.
+			b.States = append(b.States, ledger.ConfigState{Commit: commit, Files: maps.Clone(v.config)})
+			continue
+		}
+		delete(v.broken, "")
+		in.apply(v, held, b)
+		v.head = commit
+		b.States = append(b.States, ledger.ConfigState{Commit: commit, Files: maps.Clone(v.config)})
+		held = step{changes: map[string]change{}}
+	}
+	return nil
+}
+
+// start takes the configuration of the commit where the chain of trust starts.
+// Its requests are known, and prove nothing.
+func (in *Intake) start(v *view, b *ledger.IntakeBatch) error {
+	entries, err := in.cfg.Source.Files(in.cfg.TrustFrom)
+	if err != nil {
+		return fmt.Errorf("trust.from: %w", err)
+	}
+	s := step{commit: in.cfg.TrustFrom, changes: map[string]change{}}
+	for _, e := range entries {
+		s.changes[e.Path] = change{in.cfg.TrustFrom, &e}
+	}
+	in.apply(v, s, b)
+	for _, rec := range v.records {
+		in.refuse(rec, "the file was on the branch before the chain of trust starts (trust.from), which trusts no requests; ask again with a new file")
+	}
+	v.head = in.cfg.TrustFrom
+	b.States = append(b.States, ledger.ConfigState{Commit: in.cfg.TrustFrom, Files: maps.Clone(v.config)})
+	return nil
+}
+
+// rebase takes in a head that an operator confirmed although it does not descend
+// from the accepted one. Its configuration is trusted by that confirmation; its
+// new request bytes are not.
+func (in *Intake) rebase(v *view, head string, b *ledger.IntakeBatch) error {
+	entries, err := in.cfg.Source.Files(head)
+	if err != nil {
+		return fmt.Errorf("files of the confirmed head: %w", err)
+	}
+	s := step{commit: head, changes: map[string]change{}}
+	present := map[string]bool{}
+	for _, e := range entries {
+		present[e.Path] = true
+		if v.config[e.Path] != e.Blob {
+			s.changes[e.Path] = change{head, &e}
+		}
+	}
+	for _, path := range slices.Concat(slices.Collect(maps.Keys(v.config)), v.paths()) {
+		if !present[path] {
+			s.changes[path] = change{head, nil}
+		}
+	}
+	in.apply(v, s, b)
+	for _, rec := range v.records {
+		if last := rec.Versions[len(rec.Versions)-1]; last.Commit == head {
+			in.refuse(rec, "the bytes came with a rewritten branch that an operator confirmed; no pull request proves them")
+		}
+	}
+	v.head = head
+	b.States = append(b.States, ledger.ConfigState{Commit: head, Files: maps.Clone(v.config)})
+	return nil
+}
+
+// refuse marks the last version of a record as never to be proven.
+func (in *Intake) refuse(rec *policy.Record, why string) {
+	last := &rec.Versions[len(rec.Versions)-1]
+	last.Verdict = &policy.Verdict{Final: true, Checks: []grants.Check{{Rule: "introduction", Detail: why}}}
+}
+
+// emptied says why a step would leave a broken tree: no person where there were
+// some, or no request where there were several. Taking the only request away is
+// a plain early return.
+func (in *Intake) emptied(v *view, s step) string {
+	people, requests, lost := 0, len(v.records), 0
+	before := 0
+	for path, blob := range v.config {
+		n := countPeople(in.files.get(path, blob))
+		before += n
+		if _, touched := s.changes[path]; !touched {
+			people += n
+		}
+	}
+	for path, c := range s.changes {
+		_, known := v.records[path]
+		if c.entry == nil {
+			if known {
+				requests--
+				lost++
+			}
+			continue
+		}
+		if !schema.IsDocument(path) {
+			continue
+		}
+		f := in.files.entry(*c.entry)
+		switch {
+		case f.Broken():
+			if blob, ok := v.config[path]; ok {
+				people += countPeople(in.files.get(path, blob)) // its last good version stays
+			}
+		case requestOf(f) != nil:
+			if !known {
+				requests++
+			}
+		default:
+			people += countPeople(f)
+		}
+	}
+	switch {
+	case before > 0 && people == 0:
+		return "it leaves no person where there were some"
+	case lost > 1 && requests == 0:
+		return "it leaves no request where there were several"
+	}
+	return ""
+}
+
+// apply brings one step into the view: deletions first, then the rest by path.
+func (in *Intake) apply(v *view, s step, b *ledger.IntakeBatch) {
+	paths := slices.SortedFunc(maps.Keys(s.changes), func(x, y string) int {
+		dx, dy := s.changes[x].entry == nil, s.changes[y].entry == nil
+		switch {
+		case dx && !dy:
+			return -1
+		case dy && !dx:
+			return 1
+		}
+		return strings.Compare(x, y)
+	})
+	for _, path := range paths {
+		c := s.changes[path]
+		delete(v.broken, path)
+		if c.entry == nil {
+			in.drop(v, path, c.commit, b)
+			delete(v.config, path)
+			continue
+		}
+		if schema.IsDocument(path) {
+			in.take(v, path, c, b)
+		}
+	}
+}
+
+// take brings one new or changed file into the view.
+func (in *Intake) take(v *view, path string, c change, b *ledger.IntakeBatch) {
+	f := in.files.entry(*c.entry)
+	intro := forge.Introduction{Path: path, Blob: c.entry.Blob, Commit: c.commit}
+	rec := v.records[path]
+	switch {
+	case f.Broken():
+		v.broken[path] = firstProblem(f)
+		if rec != nil {
+			v.records[path] = withVersion(rec, policy.Version{Introduction: intro, SeenAt: in.cfg.Now(), Broken: true, Problem: firstProblem(f)})
+		}
+	case requestOf(f) != nil:
+		delete(v.config, path)
+		if rec == nil {
+			rec = &policy.Record{ID: fmt.Sprintf("%s@%.12s", path, c.commit), Path: path}
+		} else if rec.Versions[len(rec.Versions)-1].Blob == intro.Blob {
+			return // came and went inside a broken stretch
+		}
+		v.records[path] = withVersion(rec, policy.Version{Introduction: intro, SeenAt: in.cfg.Now()})
+	default:
+		in.drop(v, path, c.commit, b)
+		if why := in.clash(v, path, f); why != "" {
+			v.broken[path] = why
+			return
+		}
+		v.config[path] = c.entry.Blob
+	}
+}
+
+// clash reports a name that another file in force already defines. The file that
+// was in force first keeps it.
+func (in *Intake) clash(v *view, path string, f *schema.File) string {
+	mine := map[string]bool{}
+	for _, n := range names(f) {
+		mine[n] = true
+	}
+	for _, other := range slices.Sorted(maps.Keys(v.config)) {
+		if other == path {
+			continue
+		}
+		for _, n := range names(in.files.get(other, v.config[other])) {
+			if mine[n] {
+				return fmt.Sprintf("%s is defined in %s already; the version in force before stays", n, other)
+			}
+		}
+	}
+	return ""
+}
+
+// drop ends the life of a request file, if there is one at the path.
+func (in *Intake) drop(v *view, path, commit string, b *ledger.IntakeBatch) {
+	rec := v.records[path]
+	if rec == nil {
+		return
+	}
+	gone := *rec
+	gone.GoneIn, gone.GoneAt = commit, in.cfg.Now()
+	delete(v.records, path)
+	row, stored := v.rows[rec.ID]
+	if !stored {
+		return // came and went between two polls: it never held anything
+	}
+	row.Body, _ = json.Marshal(gone) // records always encode
+	b.Requests = append(b.Requests, row)
+}
+
+func withVersion(rec *policy.Record, ver policy.Version) *policy.Record {
+	c := *rec
+	c.Versions = append(slices.Clone(rec.Versions), ver)
+	return &c
+}
+
+func firstProblem(f *schema.File) string {
+	for _, p := range f.Problems {
+		if !p.Warning {
+			return fmt.Sprintf("line %d, column %d: %s", p.Pos.Line, p.Pos.Column, p.Message)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,160 @@
+// Package reconcile makes the targets agree with the decisions in the ledger: it
+// observes, compares, grants and revokes, one worker a target, each on time.
+//
+// It needs the ledger and the target and nothing else. Git, the forge and every
+// notification may be down: what has to end still ends. It knows interfaces
+// only, no driver.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+	"github.com/robfig/cron/v3"
+
+	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/grants"
+)
+
+// Config is what an Engine needs.
+type Config struct {
+	Ledger  Ledger
+	Targets map[string]connectors.Connector // by name; opened by the caller and closed by it
+	Clock   Clock
+	Log     *slog.Logger
+	Metrics Recorder
+	Guard   grants.GuardLimits
+	Resync  cron.Schedule // when every target is looked at again, for drift
+
+	ActTimeout     time.Duration // of one act on a target, or one batch of them; its hard deadline
+	ObserveTimeout time.Duration
+
+	// RevertKey names the group of revert pull requests that a request ended at
+	// a time belongs to, and when that group is due.
+	RevertKey func(ended time.Time) (key string, due time.Time)
+	// Exempt reports whether a removal needs no confirmation although the guard
+	// tripped: the pull request that removed it was approved. Nil: none.
+	Exempt func(grants.Change) bool
+}
+
+// Recorder receives the engine's figures. Implementations are safe for
+// concurrent use.
+type Recorder interface {
+	Pass(target string, took time.Duration, err error)
+	Granted(target string)
+	Revoked(target string, lag time.Duration) // lag: from the end of the window to the target's yes
+	Failed(target, op string)
+	Overdue(target string, n int)  // holds past their end that the target still has not given up
+	Withheld(target string, n int) // removals that wait for an operator
+	Drift(target string, n int)
+}
+
+// Engine runs one worker for each target.
+type Engine struct {
+	cfg     Config
+	workers []*worker
+}
+
+// New checks the configuration and returns an engine that does nothing yet.
+func New(cfg Config) (*Engine, error) {
+	if cfg.Ledger == nil || cfg.Clock == nil || cfg.Metrics == nil || cfg.Log == nil {
+		return nil, errors.New("reconcile: ledger, clock, metrics and log are needed")
+	}
+	if cfg.ActTimeout <= 0 || cfg.ObserveTimeout <= 0 || cfg.Resync == nil || cfg.RevertKey == nil {
+		return nil, errors.New("reconcile: time-outs, resync schedule and revert key are needed")
+	}
+	e := &Engine{cfg: cfg}
+	for name, c := range cfg.Targets {
+		e.workers = append(e.workers, newWorker(e, name, c))
+	}
+	slices.SortFunc(e.workers, func(a, b *worker) int { return compare(a.target, b.target) })
+	return e, nil
+}
+
+// Check fails when the ledger has holds on targets that are not configured:
+// access that nobody can end any more. It names each of them.
+func (e *Engine) Check(ctx context.Context) error {
+	holds, err := e.cfg.Ledger.Holds(ctx, "")
+	if err != nil {
+		return err
+	}
+	lost := map[string]int{}
+	for _, h := range holds {
+		if _, ok := e.cfg.Targets[h.Target]; !ok && !h.PreExisting {
+			lost[h.Target]++
+		}
+	}
+	var errs *multierror.Error
+	for _, name := range sortedKeys(lost) {
+		errs = multierror.Append(errs, fmt.Errorf(
+			"target %s is not in the configuration, but the ledger holds %d grants on it that can no longer be ended; put it back", name, lost[name]))
+	}
+	return errs.ErrorOrNil()
+}
+
+// Wake makes every worker look at its target now.
+func (e *Engine) Wake() {
+	for _, w := range e.workers {
+		w.poke()
+	}
+}
+
+// Run reconciles until ctx ends, and returns when every worker has stopped. It
+// finishes the step it is in first.
+func (e *Engine) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, w := range e.workers {
+		wg.Go(func() { w.run(ctx) })
+	}
+	wg.Go(func() { e.watch(ctx) })
+	wg.Wait()
+	return nil
+}
+
+// Once makes one pass over every target, all at the same time, and returns what
+// went wrong on each.
+func (e *Engine) Once(ctx context.Context) error {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	var errs *multierror.Error
+	for _, w := range e.workers {
+		wg.Go(func() {
+			_, err := w.pass(ctx)
+			w.release()
+			if err != nil {
+				mu.Lock()
+				errs = multierror.Append(errs, fmt.Errorf("%s: %w", w.target, err))
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if errs != nil {
+		slices.SortFunc(errs.Errors, func(a, b error) int { return compare(a.Error(), b.Error()) })
+	}
+	return errs.ErrorOrNil()
+}
+
+// watchEvery is how often another process's writes to the ledger are looked for.
+// Our own wake the workers at once.
+const watchEvery = time.Second
+
+func (e *Engine) watch(ctx context.Context) {
+	last := int64(-1)
+	for ctx.Err() == nil {
+		v, err := e.cfg.Ledger.Version(ctx)
+		if err == nil && v != last {
+			if last >= 0 {
+				e.Wake()
+			}
+			last = v
+		}
+		e.cfg.Clock.Sleep(ctx, e.cfg.Clock.Now().Add(watchEvery), nil)
+	}
+}
