@@ -27,7 +27,7 @@ func Attribute(changes []Change, holds []Hold, decisions []Decision, t time.Time
 			continue
 		}
 		h := &holds[n]
-		lost := why(h, byRequest, t)
+		lost := lossOf(h, byRequest, t)
 		ch.Cause, ch.Commit = lost.cause, lost.commit
 		ch.Reason = fmt.Sprintf("%s: %s", paths(h.Holders), lost.text)
 		if ch.Op == OpRelease {
@@ -43,8 +43,8 @@ type loss struct {
 	text   string
 }
 
-// why says what ended a hold that nobody asks for at t.
-func why(h *Hold, byRequest map[string]*Decision, t time.Time) loss {
+// lossOf says what ended a hold that nobody asks for at t.
+func lossOf(h *Hold, byRequest map[string]*Decision, t time.Time) loss {
 	if !t.Before(h.Until) {
 		return loss{cause: CauseExpired, text: "its window closed at " + stamp(h.Until)}
 	}

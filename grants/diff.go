@@ -23,7 +23,7 @@ func Plan(desired []Claim, observed []Grant, owned []Hold) []Change {
 	for len(desired) > 0 || len(observed) > 0 || len(owned) > 0 {
 		g := lowest(desired, observed, owned)
 		claim, seen, hold := popClaim(&desired, g), popGrant(&observed, g), popHold(&owned, g)
-		if ch, ok := compare(g, claim, seen, hold); ok {
+		if ch, ok := step(g, claim, seen, hold); ok {
 			changes = append(changes, ch)
 		}
 	}
@@ -48,8 +48,8 @@ func PlanBlind(desired []Claim, owned []Hold) []Change {
 	return slices.CompactFunc(changes, func(a, b Change) bool { return a.Item.Grant == b.Item.Grant })
 }
 
-// compare decides what one grant needs; claim and hold are nil where there is none.
-func compare(g Grant, claim *Claim, seen bool, hold *Hold) (Change, bool) {
+// step decides what one grant needs; claim and hold are nil where there is none.
+func step(g Grant, claim *Claim, seen bool, hold *Hold) (Change, bool) {
 	switch {
 	case claim != nil && !seen:
 		return wanted(OpGrant, claim, whyGrant(claim, hold)), true
