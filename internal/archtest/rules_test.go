@@ -1,0 +1,114 @@
+package archtest_test
+
+// module is the path of this module; the names below are relative to it.
+const module = "github.com/tenure-dev/tenure"
+
+// rule says what the code of a package, without its tests, may import.
+type rule struct {
+	packages []string // of this module; "*" stands for any
+	external []string // modules, by prefix; nil: any that is not kept (see kept)
+	kept     []string // of the kept libraries, those that this package may use
+	testing  bool     // it is a helper for tests and may import testing
+}
+
+// none forbids every library outside the standard one.
+var none = []string{}
+
+// kept are libraries that only the packages that name them may import: drivers,
+// clients and frameworks, which must be replaceable.
+var kept = []string{
+	"cel.dev/cel-go",
+	"github.com/bradleyfalzon/ghinstallation",
+	"github.com/getkin/kin-openapi",
+	"github.com/go-git/go-git",
+	"github.com/gofri/go-github-ratelimit",
+	"github.com/google/go-github",
+	"github.com/jackc/pgx",
+	"github.com/pressly/goose",
+	"github.com/prometheus/client_golang",
+	"github.com/riverqueue/river",
+	"github.com/rogpeppe/go-internal",
+	"github.com/spf13/cobra",
+	"modernc.org/sqlite",
+	"pgregory.net/rapid",
+}
+
+var rules = map[string]rule{
+	"grants": {external: []string{"github.com/robfig/cron"}},
+	"schema": {
+		packages: []string{"grants"},
+		external: []string{
+			"github.com/hashicorp/go-multierror", "github.com/robfig/cron", "golang.org/x/text",
+			"gopkg.in/yaml.v3", "github.com/santhosh-tekuri/jsonschema",
+		},
+	},
+
+	"connectors":             {packages: []string{"grants"}, external: []string{"github.com/hashicorp/go-multierror", "golang.org/x/sync", "golang.org/x/text"}},
+	"connectors/all":         {packages: []string{"connectors", "connectors/file", "connectors/postgres"}, external: none},
+	"connectors/conformance": {packages: []string{"connectors", "grants"}, testing: true},
+	"connectors/file":        {packages: []string{"connectors", "grants"}, external: []string{"golang.org/x/sys", "golang.org/x/text"}},
+	"connectors/postgres":    {packages: []string{"connectors", "grants"}, kept: []string{"github.com/jackc/pgx"}},
+
+	"internal/policy": {
+		packages: []string{"grants", "schema", "internal/forge"},
+		external: []string{"cel.dev/cel-go", "cel.dev/expr", "github.com/hashicorp/go-multierror", "google.golang.org/protobuf"},
+		kept:     []string{"cel.dev/cel-go"},
+	},
+	"internal/source": {kept: []string{"github.com/go-git/go-git"}},
+	"internal/forge":  {external: none},
+	"internal/forge/github": {
+		packages: []string{"internal/forge"},
+		kept:     []string{"github.com/google/go-github", "github.com/bradleyfalzon/ghinstallation", "github.com/gofri/go-github-ratelimit"},
+	},
+
+	"internal/jobs":           {packages: []string{"grants", "internal/ledger"}, kept: []string{"github.com/riverqueue/river"}},
+	"internal/ledger":         {packages: []string{"grants"}, external: none},
+	"internal/ledger/migrate": {packages: []string{"internal/ledger"}, kept: []string{"github.com/pressly/goose"}},
+	"internal/ledger/sqlite": {
+		packages: []string{"grants", "internal/jobs", "internal/ledger", "internal/ledger/migrate"},
+		kept:     []string{"modernc.org/sqlite", "github.com/pressly/goose", "github.com/riverqueue/river"},
+	},
+	"internal/ledger/postgres": {
+		packages: []string{"grants", "internal/jobs", "internal/ledger", "internal/ledger/migrate"},
+		kept:     []string{"github.com/jackc/pgx", "github.com/pressly/goose", "github.com/riverqueue/river"},
+	},
+	"internal/ledger/ledgertest": {
+		packages: []string{"grants", "internal/ledger", "internal/jobs", "internal/intake", "internal/reconcile"},
+		kept:     []string{"pgregory.net/rapid"},
+		testing:  true,
+	},
+
+	"internal/intake":    {packages: []string{"grants", "schema", "internal/forge", "internal/ledger", "internal/policy", "internal/source"}},
+	"internal/reconcile": {packages: []string{"grants", "connectors", "internal/ledger"}},
+	"internal/revert":    {packages: []string{"grants", "schema", "internal/forge", "internal/ledger", "internal/policy"}},
+
+	"internal/config": {packages: []string{"schema"}, external: []string{"gopkg.in/yaml.v3", "github.com/robfig/cron"}},
+	"internal/web":    {packages: []string{"internal/ledger"}, kept: []string{"github.com/prometheus/client_golang"}},
+
+	// Stand-ins for real servers, for the demo and for tests.
+	"internal/minihub": {
+		packages: []string{"internal/forge"},
+		kept:     []string{"github.com/getkin/kin-openapi", "github.com/go-git/go-git", "github.com/google/go-github"},
+		testing:  true,
+	},
+	"internal/pgtest": {kept: []string{"github.com/jackc/pgx"}, testing: true},
+	"internal/demo":   {packages: []string{"*"}, kept: []string{"github.com/jackc/pgx", "github.com/go-git/go-git", "github.com/google/go-github"}},
+
+	"internal/archtest": {external: none},
+	"internal/deps":     {kept: kept},
+
+	"cmd/reconciler": {packages: []string{"*"}, kept: kept},
+}
+
+// importers names all packages whose code may import one; tests may too.
+var importers = map[string][]string{
+	"connectors/all":             {"cmd/reconciler", "internal/demo"},
+	"connectors/conformance":     nil,
+	"internal/archtest":          nil,
+	"internal/demo":              {"cmd/reconciler"},
+	"internal/deps":              nil,
+	"internal/ledger/ledgertest": nil,
+	"internal/minihub":           {"cmd/reconciler", "internal/demo"},
+	"internal/pgtest":            nil,
+	"cmd/reconciler":             nil,
+}
