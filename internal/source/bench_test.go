@@ -16,7 +16,7 @@ func large(b *testing.B) (*Repo, *origin, string) {
 	}
 	o.commit("a.yaml", "1\n")
 	c := o.commit("requests/100/r10000.yaml", "changed\n")
-	o.git("gc", "-q")
+	o.git("repack", "-q", "-a", "-d")
 	o.push("main")
 	r := open(b, Config{URL: "file://" + o.bare})
 	poll(b, r, c, true)
