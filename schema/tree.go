@@ -33,6 +33,8 @@ type File struct {
 	Path     string
 	Docs     []any // *AccessRequest, *Role, *Person, *Group, *Target or *Policy
 	Problems []Problem
+
+	marks []fieldMark // places of values, for problems between files
 }
 
 // Broken reports whether the file has a problem that is not a warning. The
@@ -56,4 +58,13 @@ type Tree struct {
 	Targets  map[string]*Target
 	Policies []*Policy // by path
 	Problems []Problem // sorted; of all files, and of names and references between them
+
+	members map[string][]string  // of groups: people, expanded and sorted; nil: not computed
+	byForge map[forgeKey]*Person // nil: not computed
+}
+
+// forgeKey is what a person is matched by on a forge.
+type forgeKey struct {
+	forge string
+	id    int64
 }
