@@ -1,0 +1,155 @@
+package policy
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tenure-dev/tenure/grants"
+	"github.com/tenure-dev/tenure/schema"
+)
+
+// narrow returns those of the judged items that a version of the request and the
+// trusted state in force still allow. It adds nothing.
+func (d *deciding) narrow(doc *schema.AccessRequest, judged []grants.Item, tell bool) []grants.Item {
+	known, _ := subjectsOf(d.in.Tree, doc)
+	var out []grants.Item
+	for _, it := range judged {
+		why := d.lost(doc, known, it)
+		if why == "" {
+			out = append(out, it)
+		} else if tell {
+			d.fail("in-force", "%s no longer holds %s on %s: %s", it.Subject, it.Entitlement, it.Target, why)
+		}
+	}
+	return out
+}
+
+func (d *deciding) active(person string) bool {
+	p := d.in.Tree.People[person]
+	return p != nil && p.Active
+}
+
+// lost says why an item is no longer allowed; empty: it is.
+func (d *deciding) lost(doc *schema.AccessRequest, subjects []*schema.Person, it grants.Item) string {
+	t := d.in.Tree
+	role := t.Roles[it.Role]
+	switch {
+	case !d.active(it.Subject):
+		return fmt.Sprintf("%s is not active any more", it.Subject)
+	case !slices.ContainsFunc(subjects, func(p *schema.Person) bool { return p.Name == it.Subject }):
+		return fmt.Sprintf("%s is not a subject any more", it.Subject)
+	case role == nil:
+		return fmt.Sprintf("role %s does not exist any more", it.Role)
+	case !mayRequest(t, role, it.Subject):
+		return fmt.Sprintf("%s is not in the requesters of role %s any more", it.Subject, it.Role)
+	case !doc.ReviewBy.IsZero() && !role.Standing:
+		return fmt.Sprintf("role %s does not allow standing access any more", it.Role)
+	case t.Targets[it.Target] == nil:
+		return fmt.Sprintf("target %s does not exist any more", it.Target)
+	case t.People[it.Subject].AccountOn(it.Target) != it.Account:
+		return fmt.Sprintf("the account of %s on %s is %q now; a new account needs a new approval",
+			it.Subject, it.Target, t.People[it.Subject].AccountOn(it.Target))
+	}
+	asked := false
+	for _, use := range doc.Roles {
+		if use.Role != it.Role {
+			continue
+		}
+		asked = true
+		if paramsWrong(role, use.Params) == "" && d.brings(role, use, it) {
+			return ""
+		}
+	}
+	if !asked {
+		return fmt.Sprintf("the request does not ask for role %s any more", it.Role)
+	}
+	return fmt.Sprintf("role %s does not bring it any more", it.Role)
+}
+
+// brings reports whether a role still has the entitlement of an item and its
+// target still allows it. Entitlements are the same when they are written alike or
+// have one canonical form, so that a new spelling in the role takes nothing away.
+func (d *deciding) brings(role *schema.Role, use schema.RoleUse, it grants.Item) bool {
+	target := d.in.Tree.Targets[it.Target]
+	return slices.ContainsFunc(role.Entitlements, func(e schema.Entitlement) bool {
+		if e.Target != it.Target {
+			return false
+		}
+		spec, err := schema.ExpandSpec(e, use.Params)
+		if err != nil || !allowed(target, spec) {
+			return false
+		}
+		if b, err := json.Marshal(spec); err == nil && string(b) == it.Spec {
+			return true
+		}
+		if d.in.Canonical == nil {
+			return false
+		}
+		one, err := d.in.Canonical(target.Connector, spec)
+		return err == nil && one == it.Entitlement
+	})
+}
+
+// terms are what one version allows by its own fields.
+func (d *deciding) terms(v stage, items []grants.Item) grants.Terms {
+	t := grants.Terms{
+		Span:  grants.Window{From: startOf(v.doc, d.first), Until: endOf(v.doc, d.first)},
+		Items: items,
+	}
+	if s := v.doc.Schedule; s != nil {
+		t.Schedule = &grants.Schedule{Cron: s.Cron, Timezone: s.Timezone, Duration: s.Duration}
+	}
+	return t
+}
+
+// cut shortens terms to the present limits of their roles. A request is granted
+// whole, so the strictest of its roles bounds all of it.
+func (d *deciding) cut(t grants.Terms, v stage) grants.Terms {
+	seen := map[string]bool{}
+	before := t
+	for _, it := range t.Items {
+		role := d.in.Tree.Roles[it.Role]
+		if role == nil || seen[it.Role] {
+			continue
+		}
+		seen[it.Role] = true
+		switch {
+		case !v.doc.ReviewBy.IsZero():
+			if v.version != d.base {
+				continue // measured from its own approval, which it does not have
+			}
+			from := mergedAt(d.base)
+			if v.doc.StartsAt.After(from) {
+				from = v.doc.StartsAt
+			}
+			t.Span.Until = earliest(t.Span.Until, from.Add(maxReview(role)))
+		case t.Schedule != nil:
+			t.Span.Until = earliest(t.Span.Until, t.Span.From.Add(maxSpan(role)))
+			if t.Schedule.Duration > role.MaxDuration {
+				s := *t.Schedule
+				s.Duration = role.MaxDuration
+				t.Schedule = &s
+			}
+		default:
+			t.Span.Until = earliest(t.Span.Until, t.Span.From.Add(role.MaxDuration))
+		}
+	}
+	if v.version == d.base {
+		if t.Span.Until.Before(before.Span.Until) {
+			d.fail("in-force", "the present limits of its roles end it at %s instead of %s", stamp(t.Span.Until), stamp(before.Span.Until))
+		}
+		if t.Schedule != nil && t.Schedule.Duration < before.Schedule.Duration {
+			d.fail("in-force", "the present limits of its roles cut each occurrence to %s", length(t.Schedule.Duration))
+		}
+	}
+	return t
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b.UTC()
+	}
+	return a
+}
