@@ -89,10 +89,10 @@ func isAlternative(t *schema.Tree, from, name string, subjects []*schema.Person)
 		return len(subjects) > 0 && !slices.ContainsFunc(subjects, func(s *schema.Person) bool {
 			return s.Manager == "" || s.Manager != name
 		})
-	case t.Groups[from] != nil:
-		return t.InGroup(name, from)
+	case t.People[from] != nil:
+		return from == name
 	}
-	return from == name && t.People[from] != nil
+	return t.InGroup(name, from)
 }
 
 // alternatives prints an item's alternatives, each with the people who could
@@ -120,10 +120,10 @@ func couldMeet(t *schema.Tree, from string, subjects []*schema.Person, author *s
 		if len(subjects) > 0 {
 			pool = []string{subjects[0].Manager}
 		}
-	case t.Groups[from] != nil:
-		pool = slices.Clone(t.MembersOf(from))
-	default:
+	case t.People[from] != nil:
 		pool = []string{from}
+	default:
+		pool = t.MembersOf(from)
 	}
 	slices.Sort(pool)
 	var out []string

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/tenure-dev/tenure/internal/forge"
@@ -22,11 +21,12 @@ func (c *judging) personOf(id forge.Identity) (*schema.Person, string) {
 		return nil, fmt.Sprintf("is a %s, not a user", id.Type)
 	}
 	var found []string
-	for _, name := range slices.Sorted(maps.Keys(c.Trusted.People)) {
-		if a, ok := c.Trusted.People[name].Forge[c.ForgeType]; ok && a.ID == id.ID {
+	for name, p := range c.Trusted.People {
+		if a, ok := p.Forge[c.ForgeType]; ok && a.ID == id.ID {
 			found = append(found, name)
 		}
 	}
+	slices.Sort(found)
 	switch len(found) {
 	case 0:
 		return nil, "is nobody in the trusted state: no person has that id"
