@@ -50,6 +50,8 @@ const (
 	EventHead           = "head.accepted"
 	EventDiverged       = "head.diverged"
 	EventRevert         = "revert.changed"
+	EventPaused         = "operator.paused"
+	EventResumed        = "operator.resumed"
 )
 
 // Job is a durable side effect. It runs after the transaction that carries it,

@@ -1,0 +1,166 @@
+package ledgertest
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/tenure-dev/tenure/grants"
+	"github.com/tenure-dev/tenure/internal/ledger"
+)
+
+func ids(rs []ledger.Request) []string {
+	out := []string{}
+	for _, r := range rs {
+		out = append(out, r.ID)
+	}
+	return out
+}
+
+func requestsRoundTrip(t *testing.T, b Backend) {
+	l, _ := open(t, b)
+	lease := acquire(t, l, "intake")
+	second, first := request("requests/a.yaml@2", "requests/a.yaml"), request("requests/a.yaml@9", "requests/a.yaml")
+	upper := request("Requests/Z.yaml@1", "Requests/Z.yaml")
+	ok(t, l.TakeIn(t.Context(), lease, ledger.IntakeBatch{Requests: []ledger.Request{first, upper}}))
+	ok(t, l.TakeIn(t.Context(), lease, ledger.IntakeBatch{Requests: []ledger.Request{second}}))
+	first.Live, first.Body = false, []byte(`{"v": 2}`)
+	ok(t, l.TakeIn(t.Context(), lease, ledger.IntakeBatch{Requests: []ledger.Request{first}}))
+
+	want := []ledger.Request{upper, second, first} // by bytes, whatever the database's collation
+	if got := must(l.Requests(t.Context()))(t); !reflect.DeepEqual(got, want) {
+		t.Errorf("requests:\n got %+v\nwant %+v", got, want)
+	}
+	if got := must(l.RequestByPath(t.Context(), "requests/a.yaml"))(t); !reflect.DeepEqual(ids(got), []string{second.ID, first.ID}) {
+		t.Errorf("by path: %v, want the newest first", ids(got))
+	}
+	bad := request("x@1", "x")
+	bad.Decision.Request = "y@1"
+	if err := l.TakeIn(t.Context(), lease, ledger.IntakeBatch{Requests: []ledger.Request{bad}}); err == nil {
+		t.Error("a request with another's decision was accepted")
+	}
+}
+
+func endedStaysEnded(t *testing.T, b Backend) {
+	l, _ := open(t, b)
+	lease := acquire(t, l, "intake")
+	r := request("requests/a.yaml@0123456789ab", "requests/a.yaml")
+	gone := request("requests/b.yaml@0123456789ab", "requests/b.yaml")
+	ok(t, l.TakeIn(t.Context(), lease, ledger.IntakeBatch{Requests: []ledger.Request{r, gone}}))
+	at := T0().Add(time.Hour)
+	ok(t, l.Finish(t.Context(), []string{r.ID, gone.ID}, at, "k1", nil, nil))
+
+	r.Decision.EndedAt, r.EndedAt, r.Revert = time.Time{}, T0().Add(99*time.Hour), "other"
+	gone.Live = false
+	ok(t, l.TakeIn(t.Context(), lease, ledger.IntakeBatch{Requests: []ledger.Request{r, gone}}))
+
+	got := must(l.RequestByPath(t.Context(), r.Path))(t)
+	if !got[0].EndedAt.Equal(at) || !got[0].Decision.EndedAt.Equal(at) || got[0].Revert != "k1" {
+		t.Errorf("after taking it in again: ended %v, revert %q", got[0].EndedAt, got[0].Revert)
+	}
+	if got := must(l.Requests(t.Context()))(t); !reflect.DeepEqual(ids(got), []string{r.ID}) {
+		t.Errorf("live or not ended: %v", ids(got))
+	}
+	if got := must(l.AllRequests(t.Context()))(t); !reflect.DeepEqual(ids(got), []string{r.ID, gone.ID}) {
+		t.Errorf("all: %v", ids(got))
+	}
+	if got := must(l.RevertRequests(t.Context(), "k1"))(t); !reflect.DeepEqual(ids(got), []string{r.ID, gone.ID}) {
+		t.Errorf("of the revert: %v", ids(got))
+	}
+
+	// The decision of a request that is gone is needed while it holds something.
+	ds := must(l.Decisions(t.Context()))(t)
+	if len(ds) != 1 || ds[0].Request != r.ID || !ds[0].EndedAt.Equal(at) {
+		t.Errorf("decisions: %+v", ds)
+	}
+	h := Hold("orders-db", 1)
+	h.Holders = []grants.Holder{{Request: gone.ID, Path: gone.Path, Until: at}}
+	ok(t, l.Commit(t.Context(), lease, ledger.Batch{Put: []grants.Hold{h}}))
+	if ds := must(l.Decisions(t.Context()))(t); len(ds) != 2 || ds[1].Request != gone.ID {
+		t.Errorf("decisions with a hold of a request that is gone: %+v", ds)
+	}
+}
+
+func finishIdempotent(t *testing.T, b Backend) {
+	l, _ := open(t, b)
+	lease := acquire(t, l, "intake")
+	one, two := request("a@1", "a"), request("b@1", "b")
+	ok(t, l.TakeIn(t.Context(), lease, ledger.IntakeBatch{Requests: []ledger.Request{one, two}}))
+	events := []ledger.Event{
+		{Kind: ledger.EventEnded, Request: one.ID}, {Kind: ledger.EventEnded, Request: two.ID}, {Kind: "note"},
+	}
+	finish := func(at time.Time, key string, ids ...string) int {
+		t.Helper()
+		before := must(l.ChainHead(t.Context()))(t).Seq
+		ok(t, l.Finish(t.Context(), ids, at, key, events, []ledger.Job{{Kind: "revert"}}))
+		return int(must(l.ChainHead(t.Context()))(t).Seq - before)
+	}
+	if n := finish(T0(), "k1", one.ID, "unknown@1"); n != 2 {
+		t.Errorf("first: %d events, want the one of the request and the one of none", n)
+	}
+	if n := finish(T0().Add(time.Hour), "k2", one.ID, two.ID); n != 2 {
+		t.Errorf("second: %d events, want those of the newly ended request", n)
+	}
+	if n := finish(T0().Add(2*time.Hour), "k3", one.ID, two.ID); n != 0 {
+		t.Errorf("third: %d events, want none", n)
+	}
+	for i, want := range []string{"k1", "k2"} {
+		r := must(l.AllRequests(t.Context()))(t)[i]
+		if at := T0().Add(time.Duration(i) * time.Hour); r.Revert != want || !r.EndedAt.Equal(at) {
+			t.Errorf("%s: revert %q at %v, want %q at %v", r.ID, r.Revert, r.EndedAt, want, at)
+		}
+	}
+}
+
+func configStates(t *testing.T, b Backend) {
+	l, _ := open(t, b)
+	lease := acquire(t, l, "intake")
+	files := map[string]string{"roles/a.yaml": "1111", "people/alice.yaml": "2222"}
+	ok(t, l.TakeIn(t.Context(), lease, ledger.IntakeBatch{States: []ledger.ConfigState{
+		{Commit: "c1", Files: files}, {Commit: "c2", Files: files}, {Commit: "c3"},
+	}}))
+	ok(t, l.TakeIn(t.Context(), lease, ledger.IntakeBatch{States: []ledger.ConfigState{{Commit: "c1", Files: map[string]string{"x": "y"}}}}))
+	for commit, want := range map[string]map[string]string{"c1": files, "c2": files, "c3": {}} {
+		s, found, err := l.ConfigState(t.Context(), commit)
+		ok(t, err)
+		if !found || s.Commit != commit || !reflect.DeepEqual(s.Files, want) {
+			t.Errorf("%s: %v %+v, want %v", commit, found, s, want)
+		}
+	}
+	if _, found, err := l.ConfigState(t.Context(), "c4"); found || err != nil {
+		t.Errorf("unknown commit: %v %v", found, err)
+	}
+}
+
+func headKept(t *testing.T, b Backend) {
+	l, _ := open(t, b)
+	lease := acquire(t, l, "intake")
+	take := func(batch ledger.IntakeBatch, want ledger.Head) {
+		t.Helper()
+		ok(t, l.TakeIn(t.Context(), lease, batch))
+		if got := must(l.Head(t.Context()))(t); got != want {
+			t.Errorf("head %+v, want %+v", got, want)
+		}
+	}
+	away, back := "h2", ""
+	take(ledger.IntakeBatch{Head: "h1"}, ledger.Head{Accepted: "h1"})
+	take(ledger.IntakeBatch{}, ledger.Head{Accepted: "h1"})
+	take(ledger.IntakeBatch{Diverged: &away}, ledger.Head{Accepted: "h1", Diverged: "h2"})
+	take(ledger.IntakeBatch{}, ledger.Head{Accepted: "h1", Diverged: "h2"})
+	take(ledger.IntakeBatch{Head: "h2", Diverged: &back}, ledger.Head{Accepted: "h2"})
+}
+
+func repositoryPinned(t *testing.T, b Backend) {
+	l, _ := open(t, b)
+	ok(t, l.PinRepository(t.Context(), 7))
+	ok(t, l.PinRepository(t.Context(), 7))
+	if err := l.PinRepository(t.Context(), 8); err == nil {
+		t.Error("another repository was accepted")
+	}
+	if err := l.PinRepository(t.Context(), 0); err == nil {
+		t.Error("no repository was accepted")
+	}
+	if h := must(l.Head(t.Context()))(t); h.RepositoryID != 7 {
+		t.Errorf("pinned %d", h.RepositoryID)
+	}
+}
