@@ -1,0 +1,15 @@
+// Package all is the list of connectors that this build knows. It is the one place
+// to add a line to; it must hold nothing else.
+package all
+
+import (
+	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/connectors/file"
+)
+
+// Drivers returns one driver of each kind, for [connectors.NewRegistry].
+func Drivers() []connectors.Driver {
+	return []connectors.Driver{
+		file.Driver{},
+	}
+}
