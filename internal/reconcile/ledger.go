@@ -22,7 +22,7 @@ type Ledger interface {
 	// Scope returns the entitlements on a target that roles name, sorted.
 	Scope(ctx context.Context, target string) ([]string, error)
 	// Paused reports the targets on which nothing is to be granted for now.
-	Paused(ctx context.Context) (map[string]bool, error)
+	Paused(ctx context.Context) (map[string]ledger.Pause, error)
 	// Confirmed reports the commits whose removals an operator confirmed.
 	Confirmed(ctx context.Context) (map[string]bool, error)
 	// Acquire takes the lease by that name, or ErrLeased.

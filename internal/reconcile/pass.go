@@ -80,12 +80,13 @@ func (w *worker) read(ctx context.Context, now time.Time) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read pauses: %w", err)
 	}
+	_, isPaused := paused[w.target]
 	s := &state{
 		now:       now,
 		decisions: onTarget(decisions, w.target),
 		holds:     make(map[grants.Grant]grants.Hold, len(holds)),
 		confirmed: confirmed,
-		paused:    paused[w.target],
+		paused:    isPaused,
 	}
 	for _, h := range holds {
 		s.holds[h.Grant] = h
