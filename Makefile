@@ -1,0 +1,52 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -X main.version=$(VERSION)
+FUZZTIME ?= 10s
+BENCH ?= .
+REPO ?= examples/access-repo
+export REQUIRE_SERVERS
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Check Go and git, install the servers that tests start
+	@scripts/setup
+
+.PHONY: build
+build: ## Build bin/reconciler
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/reconciler ./cmd/reconciler
+
+.PHONY: demo
+demo: setup build ## Show the whole way of a grant on this machine; ARGS="--once" ends by itself
+	@bin/reconciler demo $(ARGS)
+
+.PHONY: test
+test: setup ## Run all tests; REQUIRE_SERVERS=1 allows none to be left out
+	@go vet ./...
+	@scripts/test
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, govulncheck
+	@scripts/lint
+
+.PHONY: bench
+bench: setup ## Run the benchmarks; BENCH=REGEXP chooses
+	@go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz test for FUZZTIME
+	@scripts/fuzz $(FUZZTIME)
+
+.PHONY: validate
+validate: build ## Check an access repository; REPO=PATH chooses
+	@bin/reconciler validate $(REPO)
+
+.PHONY: clean
+clean: ## Remove what was built
+	@rm -rf bin .cache
