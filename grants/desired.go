@@ -12,7 +12,7 @@ import (
 //
 // A claim's Until is the end of the unbroken run: where another request's window,
 // or the next occurrence, begins before the run ends or as it ends, the run goes
-// on. It is followed through at most 4096 windows; Until is then earlier than the
+// on. It is followed through at most 1024 windows; Until is then earlier than the
 // true end, and moves on as time does. The claim's item is that of its first
 // holder. The order of the decisions does not matter.
 func Desired(decisions []Decision, t time.Time) (claims []Claim, next time.Time) {

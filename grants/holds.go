@@ -8,7 +8,7 @@ import (
 
 // maxSteps bounds how many windows are looked at to find where several overlap,
 // or how long they follow on each other.
-const maxSteps = 4096
+const maxSteps = 1024
 
 // Allowed returns the items that every one of the terms lists, whatever the
 // time: sorted by grant, each grant once. Nothing, if the decision grants nothing.
