@@ -1,0 +1,5 @@
+package minihub
+
+import "net/http"
+
+func (h *Hub) pages() http.Handler { return http.NotFoundHandler() }
