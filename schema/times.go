@@ -14,7 +14,7 @@ var (
 	timeForm = regexp.MustCompile(`^2[01][0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})$`)
 	dateForm = regexp.MustCompile(`^2[01][0-9]{2}-[0-9]{2}-[0-9]{2}$`)
 	zoneForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9][A-Za-z0-9_+-]*)*$`)
-	cronForm = regexp.MustCompile(`^[0-9A-Za-z*/,-]+( +[0-9A-Za-z*/,?-]+){4}$`)
+	cronForm = regexp.MustCompile(`^[0-9A-Za-z*/,?-]+( +[0-9A-Za-z*/,?-]+){4}$`)
 )
 
 // parseTime reads an RFC 3339 time with a zone and whole seconds, of the years
