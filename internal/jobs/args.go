@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/riverqueue/river"
 
@@ -26,9 +27,15 @@ func (a args) Kind() string { return a.kind }
 func Params(queued []ledger.QueuedJob) []river.InsertManyParams {
 	out := make([]river.InsertManyParams, 0, len(queued))
 	for _, q := range queued {
+		opts := &river.InsertOpts{MaxAttempts: maxAttempts}
+		// A job with a time waits for River's scheduler, seconds, even when that
+		// time is past. River's clock is the machine's.
+		if q.RunAt.After(time.Now()) {
+			opts.ScheduledAt = q.RunAt
+		}
 		out = append(out, river.InsertManyParams{
 			Args:       args{kind: q.Kind, Key: q.Key, Token: q.Token, Args: q.Args},
-			InsertOpts: &river.InsertOpts{MaxAttempts: maxAttempts, ScheduledAt: q.RunAt},
+			InsertOpts: opts,
 		})
 	}
 	return out
