@@ -93,7 +93,8 @@ Exit codes of every command:
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(
-		a.validateCmd(), a.schemaCmd(), a.initCmd(), a.versionCmd(),
+		a.runCmd(), a.validateCmd(), a.planCmd(), a.statusCmd(), a.explainCmd(), a.doctorCmd(),
+		a.confirmCmd(), a.initCmd(), a.schemaCmd(), a.demoCmd(), a.versionCmd(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = false
 	return root

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/connectors/all"
+	"github.com/tenure-dev/tenure/internal/daemon"
 	"github.com/tenure-dev/tenure/internal/policy"
 	"github.com/tenure-dev/tenure/schema"
 )
@@ -95,7 +96,7 @@ func validateTree(path string) (validation, error) {
 		return validation{}, err
 	}
 	v := validation{
-		Path: path, Problems: append(slices.Clone(tree.Problems), policy.Validate(tree, canonical(reg))...),
+		Path: path, Problems: append(slices.Clone(tree.Problems), policy.Validate(tree, daemon.Canonical(reg))...),
 		Requests: len(tree.Requests), Roles: len(tree.Roles), People: len(tree.People), Groups: len(tree.Groups), Targets: len(tree.Targets),
 	}
 	for _, p := range tree.Policies {
@@ -108,17 +109,6 @@ func validateTree(path string) (validation, error) {
 		return v, fmt.Errorf("%s holds no document of %s; name the top of the access repository", path, schema.APIVersion)
 	}
 	return v, nil
-}
-
-// canonical finds the one spelling of an entitlement through the list of drivers.
-func canonical(reg *connectors.Registry) policy.Canonical {
-	return func(connector string, spec map[string]any) (string, error) {
-		d, err := reg.Lookup(connector)
-		if err != nil {
-			return "", err
-		}
-		return d.Canonical(connectors.Spec(spec))
-	}
 }
 
 func (a *app) validationTable(w io.Writer, v validation) error {

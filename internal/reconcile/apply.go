@@ -172,7 +172,7 @@ func (w *worker) record(ctx context.Context, s *state, changes []grants.Change, 
 			kind = ledger.EventRenewed
 		default:
 			h.State = grants.StateHeld
-			w.cfg.Metrics.Granted(w.target)
+			w.cfg.Metrics.Granted(w.target, max(r.at.Sub(s.opened(c)), 0))
 		}
 		w.cfg.Log.Info(string(c.Op), "target", w.target, "account", h.Account, "entitlement", h.Entitlement, "until", h.Until, "reason", c.Reason)
 		b.Put = append(b.Put, h)
@@ -196,6 +196,23 @@ func lag(c grants.Change, h grants.Hold, at time.Time) time.Duration {
 		return 0
 	}
 	return max(at.Sub(h.Until), 0)
+}
+
+// opened returns when the first request of a claim could first hold it; the
+// present when that is not known.
+func (s *state) opened(c grants.Change) time.Time {
+	at := s.now
+	for _, d := range s.decisions {
+		if d.Request != holderOf(c) {
+			continue
+		}
+		for i, t := range d.Terms {
+			if t.Schedule == nil && (i == 0 || t.Span.From.After(at)) {
+				at = t.Span.From
+			}
+		}
+	}
+	return at
 }
 
 func failureKind(op grants.Op) string {

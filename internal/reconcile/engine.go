@@ -47,7 +47,7 @@ type Config struct {
 // concurrent use.
 type Recorder interface {
 	Pass(target string, took time.Duration, err error)
-	Granted(target string)
+	Granted(target string, lag time.Duration) // lag: from the start of the window to the target's yes
 	Revoked(target string, lag time.Duration) // lag: from the end of the window to the target's yes
 	Failed(target, op string)
 	Overdue(target string, n int)  // holds past their end that the target still has not given up

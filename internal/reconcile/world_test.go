@@ -249,7 +249,7 @@ func (m *memory) Close() error                                               { r
 type noMetrics struct{}
 
 func (noMetrics) Pass(string, time.Duration, error) {}
-func (noMetrics) Granted(string)                    {}
+func (noMetrics) Granted(string, time.Duration)     {}
 func (noMetrics) Revoked(string, time.Duration)     {}
 func (noMetrics) Failed(string, string)             {}
 func (noMetrics) Overdue(string, int)               {}

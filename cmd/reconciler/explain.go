@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tenure-dev/tenure/grants"
+	"github.com/tenure-dev/tenure/internal/daemon"
+	"github.com/tenure-dev/tenure/internal/policy"
+	"github.com/tenure-dev/tenure/schema"
+)
+
+type explanation struct {
+	Path     string                  `json:"path"`
+	State    string                  `json:"state"`
+	Decision *grants.Decision        `json:"decision,omitempty"`
+	Record   *policy.Record          `json:"record,omitempty"`
+	Holds    []grants.Hold           `json:"holds,omitempty"`
+	Needs    []policy.NeededApproval `json:"needs,omitempty"`
+	Problems []schema.Problem        `json:"problems,omitempty"`
+}
+
+func (a *app) explainCmd() *cobra.Command {
+	var repo string
+	cmd := &cobra.Command{
+		Use:   "explain FILE",
+		Short: "Why a request is or is not granted",
+		Long: `Explain one request file: each version of its bytes with the blob, the commit and
+the pull request that brought it, every review and why it counts or not, every rule
+and its result, the window, and what is held because of it.
+
+FILE is the path inside the access repository. The answer comes from the ledger;
+for a file that the reconciler has not seen, --repo names a checkout, and the
+answer says what the request would need.
+
+Exit code 1: the request is not granted.`,
+		Example: `  reconciler explain requests/2026/alice-orders-incident.yaml
+  reconciler explain --repo . requests/2026/alice-orders-incident.yaml`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e, err := a.explain(cmd.Context(), repo, args[0])
+			if err != nil {
+				return err
+			}
+			if err := a.print(e, func(w io.Writer) error { return a.explainText(w, e) }); err != nil {
+				return err
+			}
+			if e.Decision == nil || !e.Decision.Granted {
+				return errNotFine
+			}
+			return nil
+		},
+	}
+	a.configFlag(cmd)
+	a.outputFlag(cmd)
+	cmd.Flags().StringVar(&repo, "repo", "", "a checkout of the access repository: explain from the files alone")
+	return cmd
+}
+
+func (a *app) explain(ctx context.Context, repo, file string) (explanation, error) {
+	if repo != "" {
+		return a.explainFile(repo, file)
+	}
+	e := explanation{Path: path.Clean(filepath.ToSlash(file))}
+	_, led, err := a.readLedger(ctx)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return e, fmt.Errorf("%w (or name a checkout with --repo)", err)
+		}
+		return e, err
+	}
+	defer led.Close()
+	rows, err := led.RequestByPath(ctx, e.Path)
+	if err != nil {
+		return e, err
+	}
+	if len(rows) == 0 {
+		return e, fmt.Errorf("the reconciler has not seen a request at %s; paths are relative to the top of the access repository", e.Path)
+	}
+	row := rows[0]
+	e.State = requestState(row, a.now()).State
+	if !row.Live && row.EndedAt.IsZero() {
+		e.State = "removed"
+	}
+	row.Decision.EndedAt = row.EndedAt
+	e.Decision = &row.Decision
+	e.Record = new(policy.Record)
+	if err := json.Unmarshal(row.Body, e.Record); err != nil {
+		return e, fmt.Errorf("ledger row of %s: %w", row.ID, err)
+	}
+	holds, err := led.Holds(ctx, "")
+	if err != nil {
+		return e, err
+	}
+	for _, h := range holds {
+		for _, r := range h.Holders {
+			if r.Request == row.ID {
+				e.Holds = append(e.Holds, h)
+			}
+		}
+	}
+	return e, nil
+}
+
+// explainFile says what a request on disk would need.
+func (a *app) explainFile(repo, file string) (explanation, error) {
+	rel := filepath.ToSlash(file)
+	if _, err := os.Stat(filepath.Join(repo, file)); err != nil {
+		r, relErr := filepath.Rel(repo, file)
+		if relErr != nil || strings.HasPrefix(r, "..") {
+			return explanation{}, fmt.Errorf("%s is not in %s", file, repo)
+		}
+		rel = filepath.ToSlash(r)
+	}
+	e := explanation{Path: path.Clean(rel), State: "not on the branch"}
+	tree, err := loadTree(repo)
+	if err != nil {
+		return e, err
+	}
+	reg, err := registry()
+	if err != nil {
+		return e, err
+	}
+	for _, p := range append(tree.Problems, policy.Validate(tree, daemon.Canonical(reg))...) {
+		if p.Pos.File == e.Path {
+			e.Problems = append(e.Problems, p)
+		}
+	}
+	request := tree.Requests[e.Path]
+	if request == nil {
+		if len(e.Problems) > 0 {
+			return e, nil
+		}
+		return e, fmt.Errorf("%s holds no access request", e.Path)
+	}
+	e.Needs = policy.WhoCan(tree, request, "", a.now())
+	return e, nil
+}
+
+func (a *app) explainText(w io.Writer, e explanation) error {
+	fmt.Fprintf(w, "%s: %s\n", safe(e.Path), e.State)
+	for _, p := range e.Problems {
+		fmt.Fprintf(w, "  %s %s\n", a.mark(false), safe(p.Error()))
+	}
+	for _, n := range e.Needs {
+		fmt.Fprintf(w, "  role %s needs %d of %s", n.Role, n.Count, strings.Join(n.From, ", "))
+		if n.When != "" {
+			fmt.Fprintf(w, " when %s", safe(n.When))
+		}
+		fmt.Fprintf(w, "; who can give it: %s\n", strings.Join(n.People, ", "))
+		if n.Reason != "" {
+			fmt.Fprintf(w, "    %s\n", safe(n.Reason))
+		}
+	}
+	if e.Record != nil {
+		for i, v := range e.Record.Versions {
+			a.explainVersion(w, i+1, v)
+		}
+		if e.Record.GoneIn != "" {
+			fmt.Fprintf(w, "  removed from the branch in commit %.12s\n", e.Record.GoneIn)
+		}
+	}
+	if d := e.Decision; d != nil {
+		fmt.Fprintf(w, "  decision: granted=%t\n", d.Granted)
+		for i, t := range d.Terms {
+			fmt.Fprintf(w, "  window%s: %s to %s%s\n", ordinal(i, len(d.Terms)), stamp(t.Span.From), stamp(t.Span.Until), recurring(t.Schedule))
+		}
+		a.checks(w, "    ", d.Checks)
+		for _, r := range d.Removals {
+			fmt.Fprintf(w, "  lost %s: %s in commit %.12s\n", safe(r.Grant.String()), r.Cause, r.Commit)
+		}
+		if !d.EndedAt.IsZero() {
+			fmt.Fprintf(w, "  ended for good at %s\n", stamp(d.EndedAt))
+		}
+	}
+	for _, h := range e.Holds {
+		fmt.Fprintf(w, "  holds %s until %s (%s)\n", safe(h.Grant.String()), stamp(h.Until), h.State)
+	}
+	return nil
+}
+
+func (a *app) explainVersion(w io.Writer, n int, v policy.Version) {
+	fmt.Fprintf(w, "  version %d: blob %.12s in commit %.12s\n", n, v.Blob, v.Commit)
+	if ev := v.Evidence; ev != nil && ev.Pull != nil {
+		p := ev.Pull
+		fmt.Fprintf(w, "    pull request #%d by %s (%d), head %.12s, merged %s\n    %s\n", p.Number, safe(p.Author.Login), p.Author.ID, p.HeadSHA, stamp(p.MergedAt), safe(p.URL))
+	}
+	switch {
+	case v.Broken:
+		fmt.Fprintf(w, "    %s not a valid request: %s\n", a.mark(false), safe(v.Problem))
+	case v.Verdict == nil && v.Problem != "":
+		fmt.Fprintf(w, "    %s waiting: %s (tried %d times, again at %s)\n", a.mark(false), safe(v.Problem), v.Attempts, stamp(v.RetryAt))
+	case v.Verdict == nil:
+		fmt.Fprintf(w, "    waiting for the forge's evidence\n")
+	default:
+		a.checks(w, "    ", v.Verdict.Checks)
+	}
+}
+
+func (a *app) checks(w io.Writer, indent string, checks []grants.Check) {
+	for _, c := range checks {
+		fmt.Fprintf(w, "%s%s %s: %s\n", indent, a.mark(c.OK), c.Rule, safe(c.Detail))
+	}
+}
+
+func (a *app) mark(ok bool) string {
+	if ok {
+		return a.colour("32", "✓")
+	}
+	return a.colour("31", "✗")
+}
+
+func ordinal(i, n int) string {
+	if n < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" %d of %d, all must allow", i+1, n)
+}
+
+func recurring(s *grants.Schedule) string {
+	if s == nil {
+		return ""
+	}
+	zone := s.Timezone
+	if zone == "" {
+		zone = "UTC"
+	}
+	return fmt.Sprintf(", each %q in %s for %s", s.Cron, zone, s.Duration.Round(time.Second))
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+	"github.com/spf13/cobra"
+
+	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/grants"
+	"github.com/tenure-dev/tenure/internal/daemon"
+	"github.com/tenure-dev/tenure/internal/ledger"
+)
+
+type planned struct {
+	At      time.Time       `json:"at"`
+	Next    time.Time       `json:"next,omitzero"` // when the answer changes next
+	Changes []grants.Change `json:"changes"`
+	Errors  []string        `json:"errors,omitempty"`
+}
+
+func (a *app) planCmd() *cobra.Command {
+	var at string
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "What would change on the targets, and why",
+		Long: `Compare the decisions in the ledger with what each target shows now, and print
+what a pass would do. Nothing is changed.
+
+With --at it shows what a pass at another time would do, given what is known now.
+Exit code 1: a target could not be read.`,
+		Example: `  reconciler plan
+  reconciler plan --at 2026-11-24T20:00:00Z -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			when := a.now()
+			if at != "" {
+				t, err := time.Parse(time.RFC3339, at)
+				if err != nil {
+					return fmt.Errorf("--at %q is not a time such as 2026-11-24T20:00:00Z", at)
+				}
+				when = t.UTC()
+			}
+			p, err := a.makePlan(cmd.Context(), when)
+			if err != nil {
+				return err
+			}
+			if err := a.print(p, func(w io.Writer) error { return a.planTable(w, p) }); err != nil {
+				return err
+			}
+			if len(p.Errors) > 0 {
+				return errNotFine
+			}
+			return nil
+		},
+	}
+	a.configFlag(cmd)
+	a.outputFlag(cmd)
+	cmd.Flags().StringVar(&at, "at", "", "plan for this time (RFC 3339) instead of now")
+	return cmd
+}
+
+func (a *app) makePlan(ctx context.Context, at time.Time) (planned, error) {
+	p := planned{At: at, Changes: []grants.Change{}}
+	cfg, led, err := a.readLedger(ctx)
+	if err != nil {
+		return p, err
+	}
+	defer led.Close()
+	reg, err := registry()
+	if err != nil {
+		return p, err
+	}
+	targets, err := daemon.OpenTargets(ctx, cfg, reg)
+	defer func() {
+		for _, c := range targets {
+			_ = c.Close()
+		}
+	}()
+	for _, e := range errorList(err) {
+		p.Errors = append(p.Errors, e.Error())
+	}
+	decisions, err := led.Decisions(ctx)
+	if err != nil {
+		return p, err
+	}
+	var claims []grants.Claim
+	claims, p.Next = grants.Desired(decisions, at)
+	names := make([]string, 0, len(targets))
+	for name := range targets {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		changes, err := planTarget(ctx, led, name, connectors.WithTimeout(connectors.ReadOnly(targets[name]), cfg.Timeouts.Observe), decisions, claims, at)
+		if err != nil {
+			p.Errors = append(p.Errors, fmt.Sprintf("%s: %v", name, err))
+			continue
+		}
+		p.Changes = append(p.Changes, changes...)
+	}
+	return p, nil
+}
+
+func planTarget(ctx context.Context, led *ledger.Ledger, name string, c connectors.Connector, decisions []grants.Decision, all []grants.Claim, at time.Time) ([]grants.Change, error) {
+	holds, err := led.Holds(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	scope, err := led.Scope(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var claims []grants.Claim
+	for _, cl := range all {
+		if cl.Target == name {
+			claims = append(claims, cl)
+			scope = append(scope, cl.Entitlement)
+		}
+	}
+	for _, h := range holds {
+		scope = append(scope, h.Entitlement)
+	}
+	slices.Sort(scope)
+	observed, err := c.Observe(ctx, slices.Compact(scope))
+	if err != nil {
+		return nil, err
+	}
+	return grants.Attribute(grants.Plan(claims, observed, holds), holds, decisions, at), nil
+}
+
+func errorList(err error) []error {
+	if m, ok := err.(*multierror.Error); ok {
+		return m.Errors
+	}
+	if err != nil {
+		return []error{err}
+	}
+	return nil
+}
+
+func (a *app) planTable(w io.Writer, p planned) error {
+	var rows [][]string
+	for _, c := range p.Changes {
+		rows = append(rows, []string{string(c.Op), c.Item.Target, safe(c.Item.Account), safe(c.Item.Entitlement), stamp(c.Until), safe(c.Reason)})
+	}
+	if err := a.table(w, []string{"CHANGE", "TARGET", "ACCOUNT", "ENTITLEMENT", "UNTIL", "REASON"}, rows); err != nil {
+		return err
+	}
+	for _, e := range p.Errors {
+		fmt.Fprintln(a.err, a.colour("31", "error")+": "+safe(e))
+	}
+	if len(rows) == 0 && len(p.Errors) == 0 {
+		fmt.Fprintln(a.err, "Nothing would change.")
+	}
+	if !p.Next.IsZero() {
+		fmt.Fprintln(a.err, "The answer changes next at "+stamp(p.Next)+".")
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tenure-dev/tenure/internal/daemon"
+	"github.com/tenure-dev/tenure/internal/reconcile"
+)
+
+func (a *app) runCmd() *cobra.Command {
+	var once bool
+	var level, form string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Reconcile: grant what is approved, revoke what has ended",
+		Long: `Follow the watched branch, prove each request's approval, grant it on its
+targets, revoke it the second its window closes, and open the pull request that
+removes its file. Runs until it is told to stop (SIGINT, SIGTERM) and finishes the
+step it is in.
+
+With --once it takes in the branch, makes one pass over every target and ends:
+exit code 1 when anything failed.`,
+		Example: `  reconciler run --config /etc/tenure/reconciler.yaml
+  reconciler run --once --log-format json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			cfg, err := a.loadConfig()
+			if err != nil {
+				return err
+			}
+			log, err := a.logger(level, form)
+			if err != nil {
+				return err
+			}
+			reg, err := registry()
+			if err != nil {
+				return err
+			}
+			d, err := daemon.Open(cmd.Context(), cfg, daemon.Options{Registry: reg, Clock: reconcile.SystemClock{}, Log: log, Version: version})
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, d.Close()) }()
+			if once {
+				if err := d.Once(cmd.Context()); err != nil {
+					return notFine{err}
+				}
+				return nil
+			}
+			log.Info("reconciling", "repository", cfg.Repository.URL, "branch", cfg.Repository.Branch, "targets", len(cfg.Targets), "version", version)
+			if err := d.Run(cmd.Context()); err != nil {
+				return notFine{fmt.Errorf("stopped: %w", err)}
+			}
+			return nil
+		},
+	}
+	a.configFlag(cmd)
+	cmd.Flags().BoolVar(&once, "once", false, "one pass, then end")
+	logFlags(cmd, &level, &form)
+	return cmd
+}

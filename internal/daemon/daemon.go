@@ -1,0 +1,279 @@
+// Package daemon puts the reconciler together from its configuration and runs it:
+// the intake loop, the engine, the durable jobs and the listener. It is assembly;
+// every rule lives in the rooms that it connects.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+	"github.com/robfig/cron/v3"
+
+	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/grants"
+	"github.com/tenure-dev/tenure/internal/config"
+	"github.com/tenure-dev/tenure/internal/intake"
+	"github.com/tenure-dev/tenure/internal/jobs"
+	"github.com/tenure-dev/tenure/internal/ledger"
+	"github.com/tenure-dev/tenure/internal/reconcile"
+	"github.com/tenure-dev/tenure/internal/revert"
+	"github.com/tenure-dev/tenure/internal/web"
+)
+
+// Options are what a daemon needs beside its configuration.
+type Options struct {
+	Registry *connectors.Registry
+	Clock    reconcile.Clock
+	Log      *slog.Logger
+	Version  string
+}
+
+// Daemon is one reconciler.
+type Daemon struct {
+	cfg  *config.Config
+	opts Options
+	log  *slog.Logger
+
+	Ledger   *ledger.Ledger
+	Engine   *reconcile.Engine
+	Intake   *intake.Intake
+	Metrics  *web.Metrics
+	source   closer
+	tender   *revert.Tender
+	runner   *jobs.Runner
+	targets  map[string]connectors.Connector
+	notifier *http.Client
+
+	wake     chan struct{}
+	lastPoll atomic.Int64 // Unix nanoseconds of the last look at the branch that succeeded
+	result   atomic.Pointer[intake.Result]
+}
+
+type closer interface{ Close() error }
+
+// Open builds a daemon. It talks to the ledger and opens every target; Git and
+// the forge are not asked anything yet, and may be down.
+func Open(ctx context.Context, cfg *config.Config, opts Options) (_ *Daemon, err error) {
+	d := &Daemon{
+		cfg: cfg, opts: opts, log: opts.Log,
+		Metrics:  web.NewMetrics(opts.Version),
+		notifier: &http.Client{Timeout: noticeTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		wake:     make(chan struct{}, 1),
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	if d.Ledger, err = OpenLedger(ctx, cfg, opts.Clock.Now); err != nil {
+		return d, err
+	}
+	if d.targets, err = OpenTargets(ctx, cfg, opts.Registry); err != nil {
+		return d, err
+	}
+	if d.Engine, err = d.engine(); err != nil {
+		return d, err
+	}
+	if err = d.Engine.Check(ctx); err != nil {
+		return d, err
+	}
+	if err = d.openGit(ctx); err != nil {
+		return d, err
+	}
+	d.runner, err = jobs.New(d.Ledger, jobs.Config{Handlers: d.sideEffects(), Periodic: d.periodic(), Log: opts.Log})
+	return d, err
+}
+
+func (d *Daemon) engine() (*reconcile.Engine, error) {
+	wrapped := make(map[string]connectors.Connector, len(d.targets))
+	for name, c := range d.targets {
+		d.Metrics.Watch(name)
+		wrapped[name] = c
+	}
+	return reconcile.New(reconcile.Config{
+		Ledger: d.Ledger, Targets: wrapped, Clock: d.opts.Clock, Log: d.log, Metrics: d.Metrics,
+		Guard:      grants.GuardLimits{MaxRemovals: d.cfg.Guard.MaxRemovals, MaxRemovalRatio: d.cfg.Guard.MaxRemovalRatio},
+		Resync:     d.cfg.Resync,
+		ActTimeout: d.cfg.Timeouts.Act, ObserveTimeout: d.cfg.Timeouts.Observe,
+		RevertKey: func(at time.Time) (string, time.Time) { return revert.Key(at, d.cfg.Reverts.Group) },
+	})
+}
+
+// openGit builds everything that speaks to Git and the forge.
+func (d *Daemon) openGit(ctx context.Context) error {
+	client, err := OpenForge(d.cfg, d.opts.Clock.Now)
+	if err != nil {
+		return err
+	}
+	repo, err := OpenSource(ctx, d.cfg, client)
+	if err != nil {
+		return err
+	}
+	d.source = repo
+	d.tender = &revert.Tender{
+		Ledger: d.Ledger, Forge: client, Branch: d.cfg.Repository.Branch,
+		Merge: d.cfg.Reverts.Merge == config.MergeAuto, Now: d.opts.Clock.Now, Log: d.log,
+	}
+	d.Intake, err = intake.New(intake.Config{
+		Source: repo, Forge: gatherer{client, repo, d.cfg.Repository.Branch, d.opts.Clock.Now}, Ledger: d.Ledger,
+		Canonical: Canonical(d.opts.Registry), TrustFrom: d.cfg.Trust.From, ApprovalsValid: d.cfg.Trust.ApprovalsValid,
+		ForgeType: d.cfg.Forge.Type, Host: client.Host(), Now: d.opts.Clock.Now, Log: d.log,
+	})
+	return err
+}
+
+func (d *Daemon) periodic() []jobs.Periodic {
+	p := []jobs.Periodic{{Name: jobTend, Schedule: cron.Every(time.Minute), Kind: jobTend}}
+	if d.cfg.Evidence.File != "" {
+		p = append(p, jobs.Periodic{Name: jobEvidence, Schedule: cron.Every(10 * time.Second), Kind: jobEvidence})
+	}
+	return p
+}
+
+// Wake makes the daemon look at the branch now.
+func (d *Daemon) Wake() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Status is the result of the last look at the branch; nil: none yet.
+func (d *Daemon) Status() *intake.Result { return d.result.Load() }
+
+// Run reconciles until ctx ends. Access that has to end still ends when Git, the
+// forge and every notification are down.
+func (d *Daemon) Run(ctx context.Context) error {
+	var ln net.Listener
+	if d.cfg.Listen != "" {
+		var err error
+		if ln, err = new(net.ListenConfig).Listen(ctx, "tcp", d.cfg.Listen); err != nil {
+			return fmt.Errorf("listen: %w", err)
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	var errs multierror.Group
+	wg.Go(func() { _ = d.Engine.Run(ctx) })
+	wg.Go(func() { d.follow(ctx) })
+	errs.Go(func() error { return d.runJobs(ctx) })
+	if ln != nil {
+		errs.Go(func() error { return web.Serve(ctx, ln, d.routes(), d.log) })
+	}
+	wg.Wait()
+	return errs.Wait().ErrorOrNil()
+}
+
+// runJobs starts the durable jobs. They are never in the way of a revoke: when
+// they cannot start, that is tried again beside everything else.
+func (d *Daemon) runJobs(ctx context.Context) error {
+	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
+		// River ends its jobs itself in Stop, so that they can finish.
+		if err := d.runner.Start(context.WithoutCancel(ctx)); err == nil {
+			break
+		} else if ctx.Err() == nil {
+			d.log.Error("durable jobs could not be started; trying again", "error", err)
+		}
+		d.opts.Clock.Sleep(ctx, d.opts.Clock.Now().Add(wait), nil)
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+	<-ctx.Done()
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	return d.runner.Stop(stop)
+}
+
+// follow looks at the branch whenever the schedule, a wake or a retry says so.
+func (d *Daemon) follow(ctx context.Context) {
+	failures := 0
+	for ctx.Err() == nil {
+		res, err := d.look(ctx)
+		now := d.opts.Clock.Now()
+		next := d.cfg.Poll.Next(now)
+		switch {
+		case errors.Is(err, ledger.ErrLeased):
+			failures = 0 // another replica reads the branch
+		case err != nil && ctx.Err() == nil:
+			failures++
+			d.log.Error("taking in the branch failed; access that has to end still ends", "error", err)
+			if retry := now.Add(min(time.Second<<min(failures, 6), time.Minute)); retry.After(next) {
+				next = retry
+			}
+		default:
+			failures = 0
+		}
+		if !res.RetryAt.IsZero() && res.RetryAt.Before(next) {
+			next = res.RetryAt
+		}
+		d.opts.Clock.Sleep(ctx, next, d.wake)
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := d.Intake.Close(stop); err != nil {
+		d.log.Warn("giving the intake's lease back failed", "error", err)
+	}
+}
+
+// look takes in the branch once.
+func (d *Daemon) look(ctx context.Context) (intake.Result, error) {
+	res, err := d.Intake.Pass(ctx)
+	if !errors.Is(err, ledger.ErrLeased) {
+		d.Metrics.Polled(d.opts.Clock.Now(), err)
+	}
+	if err == nil {
+		d.lastPoll.Store(d.opts.Clock.Now().UnixNano())
+	}
+	if res.Head != "" {
+		d.result.Store(&res)
+	}
+	if res.Changed {
+		d.Metrics.HeadAccepted(d.opts.Clock.Now())
+		d.Engine.Wake()
+	}
+	return res, err
+}
+
+// Once takes in the branch and makes one pass over every target.
+func (d *Daemon) Once(ctx context.Context) error {
+	var errs *multierror.Error
+	if _, err := d.look(ctx); err != nil {
+		errs = multierror.Append(errs, err)
+	}
+	if err := d.Engine.Once(ctx); err != nil {
+		errs = multierror.Append(errs, err)
+	}
+	return errs.ErrorOrNil()
+}
+
+// Close releases everything; the daemon must not be running.
+func (d *Daemon) Close() error {
+	var errs *multierror.Error
+	if d.Intake != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		errs = multierror.Append(errs, d.Intake.Close(ctx))
+	}
+	for name, c := range d.targets {
+		if err := c.Close(); err != nil {
+			errs = multierror.Append(errs, fmt.Errorf("target %s: %w", name, err))
+		}
+	}
+	if d.source != nil {
+		errs = multierror.Append(errs, d.source.Close())
+	}
+	if d.Ledger != nil {
+		errs = multierror.Append(errs, d.Ledger.Close())
+	}
+	return errs.ErrorOrNil()
+}
