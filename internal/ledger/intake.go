@@ -55,6 +55,11 @@ func (l *Ledger) TakeIn(ctx context.Context, lease *Lease, b IntakeBatch) error 
 		if err := w.putRequests(ctx, b.Requests); err != nil {
 			return err
 		}
+		if b.Scopes != nil {
+			if err := w.putScopes(ctx, b.Scopes); err != nil {
+				return err
+			}
+		}
 		if err := w.append(b.Events...); err != nil {
 			return err
 		}
@@ -62,7 +67,8 @@ func (l *Ledger) TakeIn(ctx context.Context, lease *Lease, b IntakeBatch) error 
 	}))
 }
 
-// putRequests inserts or replaces by ID. EndedAt and Revert belong to Finish.
+// putRequests inserts or replaces by ID. EndedAt and Revert belong to
+// Finish, Floor to Commit.
 func (w *write) putRequests(ctx context.Context, requests []Request) error {
 	if len(requests) == 0 {
 		return nil
@@ -86,8 +92,8 @@ func (w *write) putRequests(ctx context.Context, requests []Request) error {
 		position++
 		rows = append(rows, []any{q.ID, position, q.Path, bit(q.Live), string(q.Body), decision})
 	}
-	return w.ExecMany(ctx, `INSERT INTO requests (id, position, path, live, body, decision, ended_at, revert)
-		VALUES ($1, $2, $3, $4, $5, $6, 0, '')
+	return w.ExecMany(ctx, `INSERT INTO requests (id, position, path, live, body, decision, ended_at, floor_at, revert)
+		VALUES ($1, $2, $3, $4, $5, $6, 0, 0, '')
 		ON CONFLICT (id) DO UPDATE SET path = excluded.path, live = excluded.live,
 		body = excluded.body, decision = excluded.decision`, rows)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,7 +12,7 @@ import (
 	"github.com/tenure-dev/tenure/grants"
 )
 
-const requestColumns = `SELECT id, path, live, body, decision, ended_at, revert FROM requests`
+const requestColumns = `SELECT id, path, live, body, decision, ended_at, floor_at, revert FROM requests`
 
 // Requests returns every request that is live or not yet ended, sorted by ID.
 func (l *Ledger) Requests(ctx context.Context) ([]Request, error) {
@@ -53,19 +54,19 @@ func selectRequests(ctx context.Context, r Reader, where string, args ...any) ([
 	var out []Request
 	err := r.Query(ctx, func(scan func(...any) error) error {
 		var q Request
-		var live, ended int64
+		var live, ended, floor int64
 		var body, decision string
-		if err := scan(&q.ID, &q.Path, &live, &body, &decision, &ended, &q.Revert); err != nil {
+		if err := scan(&q.ID, &q.Path, &live, &body, &decision, &ended, &floor, &q.Revert); err != nil {
 			return err
 		}
 		if body != "" {
 			q.Body = json.RawMessage(body)
 		}
-		q.Live, q.EndedAt = live != 0, instant(ended)
+		q.Live, q.EndedAt, q.Floor = live != 0, instant(ended), instant(floor)
 		if err := json.Unmarshal([]byte(decision), &q.Decision); err != nil {
 			return fmt.Errorf("decision of %s: %w", q.ID, err)
 		}
-		q.Decision.EndedAt = q.EndedAt
+		q.Decision.EndedAt, q.Decision.Floor = q.EndedAt, q.Floor
 		out = append(out, q)
 		return nil
 	}, requestColumns+where, args...)
@@ -73,7 +74,7 @@ func selectRequests(ctx context.Context, r Reader, where string, args ...any) ([
 }
 
 // Decisions returns the decision of every request that is live or still has
-// holds, sorted by request. EndedAt is filled in.
+// holds, sorted by request. EndedAt and Floor are filled in.
 func (l *Ledger) Decisions(ctx context.Context) ([]grants.Decision, error) {
 	var out []grants.Decision
 	err := l.db.View(ctx, func(r Reader) error {
@@ -83,8 +84,8 @@ func (l *Ledger) Decisions(ctx context.Context) ([]grants.Decision, error) {
 		}
 		return r.Query(ctx, func(scan func(...any) error) error {
 			var id, text string
-			var live, ended int64
-			if err := scan(&id, &live, &ended, &text); err != nil {
+			var live, ended, floor int64
+			if err := scan(&id, &live, &ended, &floor, &text); err != nil {
 				return err
 			}
 			if live == 0 && !holding[id] {
@@ -94,10 +95,10 @@ func (l *Ledger) Decisions(ctx context.Context) ([]grants.Decision, error) {
 			if err := json.Unmarshal([]byte(text), &d); err != nil {
 				return fmt.Errorf("decision of %s: %w", id, err)
 			}
-			d.EndedAt = instant(ended)
+			d.EndedAt, d.Floor = instant(ended), instant(floor)
 			out = append(out, d)
 			return nil
-		}, `SELECT id, live, ended_at, decision FROM requests`)
+		}, `SELECT id, live, ended_at, floor_at, decision FROM requests`)
 	})
 	slices.SortFunc(out, func(a, b grants.Decision) int { return strings.Compare(a.Request, b.Request) })
 	return out, named("read decisions", err)
@@ -157,4 +158,13 @@ func (l *Ledger) Finish(ctx context.Context, ids []string, at time.Time, key str
 		}
 		return w.enqueue(ctx, jobs)
 	}))
+}
+
+// raiseFloors moves floors up, never down. Unknown requests are left out.
+func (w *write) raiseFloors(ctx context.Context, floors map[string]time.Time) error {
+	rows := make([][]any, 0, len(floors))
+	for _, id := range slices.Sorted(maps.Keys(floors)) {
+		rows = append(rows, []any{nanos(floors[id]), id, nanos(floors[id])})
+	}
+	return w.ExecMany(ctx, `UPDATE requests SET floor_at = $1 WHERE id = $2 AND floor_at < $3`, rows)
 }

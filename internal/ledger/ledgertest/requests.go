@@ -2,6 +2,7 @@ package ledgertest
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -163,4 +164,53 @@ func repositoryPinned(t *testing.T, b Backend) {
 	if h := must(l.Head(t.Context()))(t); h.RepositoryID != 7 {
 		t.Errorf("pinned %d", h.RepositoryID)
 	}
+}
+
+func floorsRise(t *testing.T, b Backend) {
+	l, _ := open(t, b)
+	lease := acquire(t, l, "x")
+	r := request("a@1", "a")
+	ok(t, l.TakeIn(t.Context(), lease, ledger.IntakeBatch{Requests: []ledger.Request{r}}))
+	for _, at := range []time.Duration{2, 3, 1} {
+		ok(t, l.Commit(t.Context(), lease, ledger.Batch{Floors: map[string]time.Time{r.ID: T0().Add(at * time.Hour), "unknown@1": T0()}}))
+	}
+	r.Floor, r.Decision.Floor = T0(), T0() // not the intake's to lower
+	ok(t, l.TakeIn(t.Context(), lease, ledger.IntakeBatch{Requests: []ledger.Request{r}}))
+	want := T0().Add(3 * time.Hour)
+	got := must(l.Requests(t.Context()))(t)[0]
+	if !got.Floor.Equal(want) || !got.Decision.Floor.Equal(want) {
+		t.Errorf("floor %v, of the decision %v, want %v", got.Floor, got.Decision.Floor, want)
+	}
+	if d := must(l.Decisions(t.Context()))(t)[0]; !d.Floor.Equal(want) {
+		t.Errorf("floor %v, want %v", d.Floor, want)
+	}
+}
+
+func scopes(t *testing.T, b Backend) {
+	l, _ := open(t, b)
+	lease := acquire(t, l, "intake")
+	take := func(s map[string][]string, changes bool) {
+		t.Helper()
+		before := must(l.Version(t.Context()))(t)
+		ok(t, l.TakeIn(t.Context(), lease, ledger.IntakeBatch{Scopes: s}))
+		if v := must(l.Version(t.Context()))(t); (v != before) != changes {
+			t.Errorf("%v: version %d after %d", s, v, before)
+		}
+	}
+	scope := func(target string, want ...string) {
+		t.Helper()
+		if got := must(l.Scope(t.Context(), target))(t); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", target, got, want)
+		}
+	}
+	take(map[string][]string{"orders-db": {"role=b", "Role=a", "role=b"}, "billing-db": {"role=c"}}, true)
+	scope("orders-db", "Role=a", "role=b")
+	take(nil, false)
+	take(map[string][]string{"billing-db": {"role=c"}, "orders-db": {"Role=a", "role=b"}}, false)
+	scope("orders-db", "Role=a", "role=b")
+	take(map[string][]string{"orders-db": {"role=d"}}, true)
+	scope("orders-db", "role=d")
+	scope("billing-db")
+	take(map[string][]string{}, true)
+	scope("orders-db")
 }

@@ -34,6 +34,8 @@ func Run(t *testing.T, b Backend) {
 		"what ended stays ended":                            endedStaysEnded,
 		"finish writes for the newly ended only":            finishIdempotent,
 		"configuration states are stored once":              configStates,
+		"floors only rise":                                  floorsRise,
+		"scopes are replaced":                               scopes,
 		"the head is kept":                                  headKept,
 		"the repository is pinned once":                     repositoryPinned,
 		"version changes with what workers react to":        versionChanges,

@@ -62,15 +62,17 @@ func (l *leases) take(ctx context.Context, name string) (ledger.Lock, error) {
 	if l.held[name] != nil {
 		return nil, ledger.ErrLeased // the server would say yes to the same session
 	}
-	if err := l.connect(ctx); err != nil {
-		return nil, err
-	}
-	key := lockKey(name)
-	op, cancel := context.WithTimeout(ctx, opTimeout)
+	op, cancel := context.WithTimeout(ctx, 3*opTimeout)
 	defer cancel()
-	var got bool
-	if err := l.conn.QueryRow(op, `SELECT pg_try_advisory_lock($1)`, key).Scan(&got); err != nil {
-		l.lose()
+	key := lockKey(name)
+	used := l.conn != nil
+	got, err := l.try(op, key)
+	if err != nil && used {
+		// The connection may have died since it was last used, and its leases with
+		// it; that is no reason to refuse a new one.
+		got, err = l.try(op, key)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if !got {
@@ -83,6 +85,18 @@ func (l *leases) take(ctx context.Context, name string) (ledger.Lock, error) {
 	held := &lease{all: l, name: name, key: key, lost: make(chan struct{})}
 	l.held[name] = held
 	return held, nil
+}
+
+// try asks for the lock; after an error there is no connection.
+func (l *leases) try(ctx context.Context, key int64) (got bool, err error) {
+	if err := l.connect(ctx); err != nil {
+		return false, err
+	}
+	if err := l.conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, key).Scan(&got); err != nil {
+		l.lose()
+		return false, err
+	}
+	return got, nil
 }
 
 // verify asks in a statement of its own whether this session has the lock. Behind

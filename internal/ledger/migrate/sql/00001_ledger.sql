@@ -50,6 +50,7 @@ CREATE TABLE requests (
     body     text   NOT NULL,
     decision text   NOT NULL,
     ended_at bigint NOT NULL,
+    floor_at bigint NOT NULL,
     revert   text   NOT NULL
 );
 CREATE INDEX requests_path ON requests (path);
@@ -74,6 +75,13 @@ CREATE TABLE pauses (
     target text   NOT NULL PRIMARY KEY,
     who    text   NOT NULL,
     at     bigint NOT NULL
+);
+
+-- What drift is looked for in.
+CREATE TABLE scopes (
+    target      text NOT NULL,
+    entitlement text NOT NULL,
+    PRIMARY KEY (target, entitlement)
 );
 
 CREATE TABLE drift (
@@ -122,6 +130,7 @@ DROP TABLE job_keys;
 DROP TABLE events;
 DROP TABLE reverts;
 DROP TABLE drift;
+DROP TABLE scopes;
 DROP TABLE pauses;
 DROP TABLE confirmations;
 DROP TABLE config_states;
