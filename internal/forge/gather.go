@@ -38,6 +38,9 @@ func Gather(ctx context.Context, r Reader, h History, in GatherInput) (Evidence,
 	case errors.As(err, &p):
 		g.ev.Problem = string(p)
 	case err != nil:
+		if errors.Is(err, ErrNotFound) { // of something that the forge itself named a moment ago
+			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
 		return Evidence{}, fmt.Errorf("evidence for %s at commit %s: %w", in.Introduction.Path, abbrev(in.Introduction.Commit), err)
 	}
 	g.ev.ReadAt = in.Now().UTC()
@@ -98,7 +101,7 @@ func (g *gathering) run(ctx context.Context) (err error) {
 // commit to the branch; nil: the forge knows none.
 func (g *gathering) pullOf(ctx context.Context, commit string) (*PullRequest, error) {
 	all, err := g.r.PullsOf(ctx, commit)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNotFound) { // the API can be behind Git
 		return nil, err
 	}
 	var found []PullRequest
@@ -107,6 +110,9 @@ func (g *gathering) pullOf(ctx context.Context, commit string) (*PullRequest, er
 		if !p.MergedAt.IsZero() && p.BaseRepoID == g.in.RepositoryID && p.BaseRef == g.in.Branch && !slices.ContainsFunc(found, same) {
 			found = append(found, p)
 		}
+	}
+	if len(found) > 1 {
+		found = g.joined(commit, found)
 	}
 	switch len(found) {
 	case 0:
@@ -120,6 +126,26 @@ func (g *gathering) pullOf(ctx context.Context, commit string) (*PullRequest, er
 	}
 	slices.Sort(numbers)
 	return nil, final("ambiguous: the forge names pull requests %v for commit %s, and it cannot be told which one brought it", numbers, abbrev(commit))
+}
+
+// joined narrows the pull requests that the forge names for a merge commit to
+// those whose head it joins. The others had a part of that head as their own, and
+// count as merged because it became reachable. Without one there is no telling.
+func (g *gathering) joined(commit string, pulls []PullRequest) []PullRequest {
+	parents, err := g.h.Parents(commit)
+	if err != nil || len(parents) != 2 {
+		return pulls
+	}
+	var own []PullRequest
+	for _, p := range pulls {
+		if p.HeadSHA == parents[1] {
+			own = append(own, p)
+		}
+	}
+	if len(own) == 0 {
+		return pulls
+	}
+	return own
 }
 
 // nobody answers for a commit without a pull request. The association can lag

@@ -268,6 +268,26 @@ func TestGather(t *testing.T) {
 		"the same pull request named twice": {
 			change: func(w *world) { w.pulls["m"] = append(w.pulls["m"], *w.pull("m")) }, before: "base",
 		},
+		"a pull request whose head another one contained": {
+			change: func(w *world) {
+				p := *w.pull("m")
+				p.Number, p.HeadSHA = 2, "h0"
+				w.pulls["m"] = append(w.pulls["m"], p)
+			},
+			before: "base",
+		},
+		"two merged pull requests with other heads": {
+			change: func(w *world) {
+				p := *w.pull("m")
+				p.Number, p.HeadSHA = 2, "h0"
+				w.pulls["m"] = append(w.pulls["m"], p)
+				w.linear("m")
+			},
+			problem: "ambiguous",
+		},
+		"a commit that the forge's API does not know yet": {
+			change: func(w *world) { w.pulls = nil; w.record(); w.errs["PullsOf"] = ErrNotFound }, later: true,
+		},
 		"a second pull request that is still open": {
 			change: func(w *world) {
 				p := *w.pull("m")
@@ -313,6 +333,9 @@ func TestGather(t *testing.T) {
 				tt.commit = "m"
 			}
 			ev, err := gather(t, w, tt.commit)
+			if tt.problem != "" && err == nil && ev.ReadAt.IsZero() {
+				t.Error("no time of reading")
+			}
 			if tt.later {
 				if !errors.Is(err, ErrUnavailable) {
 					t.Fatalf("want an error that may go away, got %v and %+v", err, ev)

@@ -1,0 +1,58 @@
+package github
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tenure-dev/tenure/internal/forge"
+)
+
+// Check reports everything that stands in the way of the reconciler's work here:
+// the repository, the permissions, the push record. It changes nothing.
+func (g *Client) Check(ctx context.Context) []error {
+	var found []error
+	if _, err := g.whoami(ctx); err != nil {
+		found = append(found, err)
+	}
+	repo, _, err := g.api.Repositories.Get(ctx, g.owner, g.name)
+	if err != nil {
+		err = g.failed(ctx, "repository "+g.owner+"/"+g.name, err)
+		if errors.Is(err, forge.ErrNotFound) {
+			err = fmt.Errorf("%w; check its name, and that the credentials may see it", err)
+		}
+		return append(found, err)
+	}
+	if repo.GetArchived() {
+		found = append(found, fmt.Errorf("github: repository %s is archived: pull requests cannot be opened", repo.GetFullName()))
+	}
+	found = append(found, g.checkRights(repo.GetPermissions())...)
+	if _, err := g.record(ctx, g.owner, g.name, repo.GetDefaultBranch()); err != nil {
+		found = append(found, fmt.Errorf("without the push record of the branch nothing can be proven: %w", err))
+	}
+	if _, _, err := g.api.PullRequests.List(ctx, g.owner, g.name, nil); err != nil {
+		found = append(found, g.failed(ctx, "pull requests", err))
+	}
+	return found
+}
+
+func (g *Client) checkRights(have map[string]bool) (found []error) {
+	if g.app == nil {
+		if have != nil && !have["push"] {
+			found = append(found, errors.New("github: the token may not write to the repository: revert pull requests cannot be opened"))
+		}
+		return found
+	}
+	p, err := g.app.Permissions()
+	if err != nil {
+		return []error{fmt.Errorf("github: permissions of the App: %w", err)}
+	}
+	for _, need := range []struct{ name, have string }{
+		{"contents", p.GetContents()}, {"pull_requests", p.GetPullRequests()},
+	} {
+		if need.have != "write" {
+			found = append(found, fmt.Errorf("github: the App has the permission %s: %q, and needs \"write\"", need.name, need.have))
+		}
+	}
+	return found
+}

@@ -1,0 +1,182 @@
+// Package github speaks to GitHub and GitHub Enterprise Server over their REST
+// API. It reads what package forge gathers evidence from, and opens, closes and
+// merges the reconciler's own pull requests.
+//
+// It reports what GitHub says and decides nothing. It keeps no state but caches:
+// what it forgets is asked for again.
+package github
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bradleyfalzon/ghinstallation/v2"
+	gh "github.com/google/go-github/v60/github"
+)
+
+// DefaultTimeout bounds one request, with the waits that GitHub asks for.
+const DefaultTimeout = 30 * time.Second
+
+// Config says which repository, and who asks: a token, or a GitHub App.
+type Config struct {
+	Repo           string // owner/name
+	BaseURL        string // of the API; empty: https://api.github.com
+	Host           string // of identities; empty: from BaseURL
+	Token          string
+	AppID          int64
+	InstallationID int64
+	PrivateKeyFile string
+	Timeout        time.Duration     // of one request; zero: DefaultTimeout
+	HTTPTransport  http.RoundTripper // nil: http.DefaultTransport
+	Now            func() time.Time  // nil: time.Now
+}
+
+// Client is a forge.Reader and a forge.Reverter. It is safe for concurrent use.
+type Client struct {
+	api         *gh.Client
+	owner, name string
+	base        *url.URL
+	host        string
+	now         func() time.Time
+
+	token string                    // static; empty with an App
+	app   *ghinstallation.Transport // nil with a token
+	asApp *gh.Client                // signs with the App's key; nil with a token
+
+	pushes pushCache
+
+	mu sync.Mutex
+	me int64 // numeric id of the account that asks; 0: not read yet
+}
+
+var repoName = regexp.MustCompile(`^([A-Za-z0-9-]+)/([A-Za-z0-9._-]+)$`)
+
+// New checks the configuration and reads the private key. It sends nothing.
+func New(c Config) (*Client, error) {
+	m := repoName.FindStringSubmatch(c.Repo)
+	if m == nil || m[2] == "." || m[2] == ".." {
+		return nil, fmt.Errorf("github: repository %q is not of the form owner/name", c.Repo)
+	}
+	base, err := baseURL(c.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = DefaultTimeout
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.HTTPTransport == nil {
+		c.HTTPTransport = http.DefaultTransport
+	}
+	if c.Host == "" {
+		c.Host = strings.TrimPrefix(base.Hostname(), "api.")
+	}
+	g := &Client{owner: m[1], name: m[2], base: base, host: c.Host, now: c.Now}
+	g.pushes.lists = map[string][]pushEntry{}
+
+	// What every request passes through, from the wire up: the target is ours,
+	// then who asks, then what is known already, then the limits.
+	wire := http.RoundTripper(&onlyTo{base: base, next: &rewind{next: c.HTTPTransport}})
+	if g.asApp, err = g.signIn(c, wire, &wire); err != nil {
+		return nil, err
+	}
+	limited := newLimits(newETags(wire), c.Now)
+	g.api = gh.NewClient(&http.Client{Transport: limited, Timeout: c.Timeout, CheckRedirect: sameHost(base)})
+	g.api.BaseURL = base
+	g.api.UserAgent = "tenure"
+	return g, nil
+}
+
+// signIn puts the credentials on the way; for an App it also returns a client
+// that speaks as the App itself.
+func (g *Client) signIn(c Config, wire http.RoundTripper, out *http.RoundTripper) (*gh.Client, error) {
+	switch {
+	case c.Token != "" && (c.AppID != 0 || c.InstallationID != 0 || c.PrivateKeyFile != ""):
+		return nil, errors.New("github: give a token or an App, not both")
+	case c.Token != "":
+		g.token = c.Token
+		*out = &bearer{token: c.Token, next: wire}
+		return nil, nil
+	case c.AppID == 0 && c.InstallationID == 0 && c.PrivateKeyFile == "":
+		return nil, errors.New("github: no credentials are given; set a token, or appID, installationID and privateKeyFile")
+	case c.AppID <= 0 || c.InstallationID <= 0 || c.PrivateKeyFile == "":
+		return nil, errors.New("github: an App needs appID, installationID and privateKeyFile")
+	}
+	key, err := os.ReadFile(c.PrivateKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("github: private key of the App: %w", err)
+	}
+	apps, err := ghinstallation.NewAppsTransport(wire, c.AppID, key)
+	if err != nil {
+		return nil, fmt.Errorf("github: %s is not the private key of an App in PEM form", c.PrivateKeyFile)
+	}
+	apps.BaseURL = strings.TrimSuffix(g.base.String(), "/")
+	g.app = ghinstallation.NewFromAppsTransport(apps, c.InstallationID)
+	g.app.Client = &http.Client{Transport: wire, Timeout: c.Timeout, CheckRedirect: sameHost(g.base)}
+	*out = g.app
+	asApp := gh.NewClient(&http.Client{Transport: apps, Timeout: c.Timeout, CheckRedirect: sameHost(g.base)})
+	asApp.BaseURL = g.base
+	return asApp, nil
+}
+
+// Token returns a token for Git over HTTPS; the one of an App lasts an hour and
+// is renewed before it ends.
+func (g *Client) Token(ctx context.Context) (string, error) {
+	if g.app == nil {
+		return g.token, nil
+	}
+	t, err := g.app.Token(ctx)
+	if err != nil {
+		return "", g.failed(ctx, "sign in as the App", err)
+	}
+	return t, nil
+}
+
+// GitURL returns the address of the repository for Git over HTTPS.
+func (g *Client) GitURL() string {
+	u := url.URL{Scheme: g.base.Scheme, Host: strings.TrimPrefix(g.base.Host, "api."), Path: "/" + g.owner + "/" + g.name + ".git"}
+	return u.String()
+}
+
+// Host returns the host of the identities that this forge names.
+func (g *Client) Host() string { return g.host }
+
+func baseURL(s string) (*url.URL, error) {
+	if s == "" {
+		s = "https://api.github.com/"
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" {
+		return nil, errors.New("github: baseURL is not a URL, such as https://github.example.com")
+	}
+	if u.User != nil {
+		return nil, errors.New("github: baseURL must not hold credentials")
+	}
+	switch u.Scheme {
+	case "https":
+	case "http":
+		ip := net.ParseIP(u.Hostname())
+		if u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return nil, errors.New("github: http is allowed to this machine only; use https")
+		}
+	default:
+		return nil, errors.New("github: baseURL must begin with https://")
+	}
+	u.RawQuery, u.Fragment = "", ""
+	u.Path = strings.TrimSuffix(u.Path, "/") + "/"
+	if u.Path == "/" && !strings.HasPrefix(u.Host, "api.") {
+		u.Path = "/api/v3/" // GitHub Enterprise Server
+	}
+	return u, nil
+}
