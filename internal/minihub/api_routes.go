@@ -61,3 +61,12 @@ func apiRoutes() []route {
 		newRoute("PUT", repo+"/pulls/{pull_number}/update-branch", updateBranch),
 	}
 }
+
+// Routes names the calls that the hub serves, as GitHub's description does.
+func Routes() []string {
+	var out []string
+	for _, r := range apiRoutes() {
+		out = append(out, r.name)
+	}
+	return out
+}
