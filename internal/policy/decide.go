@@ -36,6 +36,9 @@ func Decide(in DecideInput) grants.Decision {
 		return kept
 	}
 	d.walk()
+	if d.base == nil && d.unread != "" && in.Previous.Granted {
+		return d.keep(next)
+	}
 	if d.base == nil {
 		d.unproven()
 		next.Checks = d.checks
@@ -73,6 +76,7 @@ type deciding struct {
 	baseDoc *schema.AccessRequest
 	first   time.Time // merge of the first proven version
 	pending []stage   // later versions that are not proven, oldest first
+	unread  string    // blob of a proven version that is not a valid request any more
 	over    time.Time // the request ended before a later version was merged; zero: it did not
 }
 
@@ -114,6 +118,9 @@ func (d *deciding) walk() {
 		v := &d.in.Record.Versions[i]
 		doc := d.in.Docs(v.Blob)
 		if v.Broken || doc == nil {
+			if v.Verdict != nil && v.Verdict.Proven {
+				d.unread = v.Blob
+			}
 			continue
 		}
 		if merged := mergedAt(v); d.base != nil && !merged.IsZero() {
@@ -167,6 +174,18 @@ func (d *deciding) unproven() {
 	}
 	d.fail("in-force", "no version of this file is proven, so nothing is granted")
 	d.verdict(&d.in.Record.Versions[n-1])
+}
+
+// keep leaves in force what was, where the proven bytes cannot be read any more (a
+// newer program may refuse what an older one took). People who are gone lose it.
+func (d *deciding) keep(next grants.Decision) grants.Decision {
+	prev := d.in.Previous
+	d.fail("in-force", "the proven version %s cannot be read any more: what was granted stays until it ends", short(d.unread))
+	kept := filtered(prev, func(it grants.Item) bool { return d.active(it.Subject) })
+	kept.Blob = next.Blob
+	kept.Checks = d.checks
+	kept.Removals = grants.Removals(prev, kept, d.in.Commit, d.in.At, grants.CauseDeactivated)
+	return kept
 }
 
 // explain says which versions are in force, and why the last one is or is not.
