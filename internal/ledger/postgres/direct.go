@@ -32,8 +32,6 @@ func checkDirect(ctx context.Context, cc *pgx.ConnConfig) (err error) {
 		}
 		defer func() { err = errors.Join(err, conns[i].Close(context.WithoutCancel(ctx))) }()
 	}
-	// In turn, so that a pooler that lends a session a statement would lend the same
-	// one to both.
 	var marks [2]string
 	var pids [2]int32
 	for i, c := range conns {
@@ -42,10 +40,12 @@ func checkDirect(ctx context.Context, cc *pgx.ConnConfig) (err error) {
 			return fmt.Errorf("ask for the session: %w", err)
 		}
 	}
-	for i, c := range conns {
+	// In an order that neither a pooler that lends the session used last nor one
+	// that lends them in turn answers like two sessions would.
+	for _, i := range []int{0, 0, 1, 0, 1, 1, 1, 0} {
 		var pid int32
 		var mark string
-		err := c.QueryRow(ctx, `SELECT pg_backend_pid(), COALESCE(current_setting('tenure.session', true), '')`).Scan(&pid, &mark)
+		err := conns[i].QueryRow(ctx, `SELECT pg_backend_pid(), COALESCE(current_setting('tenure.session', true), '')`).Scan(&pid, &mark)
 		if err != nil {
 			return fmt.Errorf("ask for the session again: %w", err)
 		}
