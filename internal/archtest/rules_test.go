@@ -112,6 +112,7 @@ var rules = map[string]rule{
 	"internal/pgtest": {kept: []string{"github.com/jackc/pgx"}, testing: true},
 	"internal/demo":   {packages: []string{"*"}, kept: []string{"github.com/jackc/pgx", "github.com/go-git/go-git", "github.com/google/go-github"}},
 
+	"examples":           {external: none},
 	"internal/archtest":  {external: none},
 	"scripts/testreport": {external: none},
 	"internal/deps":      {kept: kept},
@@ -123,6 +124,7 @@ var rules = map[string]rule{
 var importers = map[string][]string{
 	"connectors/all":             {"cmd/reconciler", "internal/demo"},
 	"connectors/conformance":     nil,
+	"examples":                   {"cmd/reconciler", "internal/demo"},
 	"internal/archtest":          nil,
 	"internal/daemon":            {"cmd/reconciler", "internal/demo"},
 	"internal/demo":              {"cmd/reconciler"},

@@ -215,7 +215,7 @@ func TestRepositoryAddresses(t *testing.T) {
 		"git@github.com:acme/access.git":          {"github.com", "acme/access"},
 		"http://127.0.0.1:3000/acme/access":       {"127.0.0.1:3000", "acme/access"},
 	} {
-		text := "repository: {url: '" + address + "'}\ntrust: {from: '" + strings.Repeat("a", 40) + "', group: g}\nforge: {type: github, token: x}\ntargets: {t: {connector: c}}\n"
+		text := "repository: {url: '" + address + "'}\ntrust: {from: '" + strings.Repeat("a", 40) + "', group: g}\nforge: {type: github, token: x}\nssh: {keyFile: testdata/app.pem, knownHostsFile: testdata/known_hosts}\ntargets: {t: {connector: c}}\n"
 		c, err := config.Parse("reconciler.yaml", []byte(text), environment(nil))
 		if err != nil {
 			t.Errorf("%s: %v", address, err)

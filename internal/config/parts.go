@@ -82,6 +82,10 @@ func remote(address string) (host, repo, problem string) {
 	return u.Host, strings.TrimPrefix(u.Path, "/"), ""
 }
 
+func overSSH(address string) bool {
+	return strings.HasPrefix(address, "ssh://") || scpLike.MatchString(address)
+}
+
 func loopback(host string) bool {
 	if host == "localhost" {
 		return true
@@ -189,6 +193,8 @@ func (l *loader) access(c *Config, top *section) {
 	}
 	if s.has("keyFile") {
 		s.need("knownHostsFile")
+	} else if overSSH(c.Repository.URL) {
+		l.problem(top.place("repository"), "ssh.keyFile: is required, with ssh.knownHostsFile, because repository.url is an SSH address")
 	}
 
 	s = top.sub("notify", "url", "urlFile")
