@@ -1,0 +1,93 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/grants"
+)
+
+// memory is the smallest connector: a set behind a lock, shared by all connections.
+type memory struct {
+	mu   sync.Mutex
+	held map[grants.Grant]bool
+}
+
+func (*memory) Name() string { return "memory" }
+func (*memory) Canonical(s connectors.Spec) (string, error) {
+	pairs, err := connectors.DecodeSpec(s, "group")
+	return connectors.Format(pairs), err
+}
+func (m *memory) Open(context.Context, string, connectors.Settings) (connectors.Connector, error) {
+	return m, nil
+}
+func (m *memory) Close() error { return nil }
+
+func (m *memory) set(ctx context.Context, g grants.Grant, on bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, err := connectors.DecodeEntitlement(g.Entitlement, "group"); err != nil {
+		return fmt.Errorf("%s: %w", g, err)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if delete(m.held, g); on {
+		m.held[g] = true
+	}
+	return nil
+}
+func (m *memory) Grant(ctx context.Context, g grants.Grant, _ time.Time) error {
+	return m.set(ctx, g, true)
+}
+func (m *memory) Revoke(ctx context.Context, g grants.Grant) error { return m.set(ctx, g, false) }
+func (m *memory) Observe(ctx context.Context, scope []string) (out []grants.Grant, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range scope {
+		if _, err := connectors.Parse(e); err != nil {
+			return nil, err
+		}
+	}
+	for g := range maps.Keys(m.held) {
+		if slices.Contains(scope, g.Entitlement) {
+			out = append(out, g)
+		}
+	}
+	return out, ctx.Err()
+}
+
+func TestMemory(t *testing.T) {
+	m := &memory{held: map[grants.Grant]bool{}}
+	matrix := Run(t, Subject{
+		Driver: m, Target: "mem",
+		Open:          func(testing.TB) connectors.Connector { return m },
+		Accounts:      []string{"alice", "bob", "carol", "dave"},
+		Specs:         []connectors.Spec{{"group": "a"}, {"group": "b"}},
+		Absent:        connectors.Spec{"group": "absent"},
+		ForeignGrant:  func(t testing.TB, g grants.Grant) { _ = m.set(t.Context(), g, true) },
+		ForeignRevoke: func(t testing.TB, g grants.Grant) { _ = m.set(t.Context(), g, false) },
+		Named:         func(name string) connectors.Spec { return connectors.Spec{"group": name} },
+		NotApplicable: map[Case]string{
+			CaseUnknownAccount: "any name is an account",
+			CaseCrash:          "no server",
+			CaseSessions:       "no sessions",
+			CaseNativeExpiry:   "no clock",
+			CaseCheck:          "no credentials",
+		},
+	})
+	if len(matrix.Results) != len(cases) {
+		t.Errorf("%d results for %d cases", len(matrix.Results), len(cases))
+	}
+	for _, r := range matrix.Results {
+		if (r.Outcome == "n/a") != (r.Reason != "") {
+			t.Errorf("%+v", r)
+		}
+	}
+}
