@@ -92,7 +92,7 @@ func New(c Config) (*Client, error) {
 		return nil, err
 	}
 	limited := newLimits(newETags(wire), c.Now)
-	g.api = gh.NewClient(&http.Client{Transport: limited, Timeout: c.Timeout, CheckRedirect: sameHost(base)})
+	g.api = gh.NewClient(g.http(c, limited))
 	g.api.BaseURL = base
 	g.api.UserAgent = "tenure"
 	return g, nil
@@ -123,11 +123,15 @@ func (g *Client) signIn(c Config, wire http.RoundTripper, out *http.RoundTripper
 	}
 	apps.BaseURL = strings.TrimSuffix(g.base.String(), "/")
 	g.app = ghinstallation.NewFromAppsTransport(apps, c.InstallationID)
-	g.app.Client = &http.Client{Transport: wire, Timeout: c.Timeout, CheckRedirect: sameHost(g.base)}
+	g.app.Client = g.http(c, wire)
 	*out = g.app
-	asApp := gh.NewClient(&http.Client{Transport: apps, Timeout: c.Timeout, CheckRedirect: sameHost(g.base)})
+	asApp := gh.NewClient(g.http(c, apps))
 	asApp.BaseURL = g.base
 	return asApp, nil
+}
+
+func (g *Client) http(c Config, t http.RoundTripper) *http.Client {
+	return &http.Client{Transport: &bounded{timeout: c.Timeout, next: t}, CheckRedirect: sameHost(g.base)}
 }
 
 // Token returns a token for Git over HTTPS; the one of an App lasts an hour and

@@ -3,17 +3,15 @@ package github
 import (
 	"bytes"
 	"container/list"
-	"fmt"
 	"io"
 	"net/http"
 	"sync"
 )
 
-// What the cache of answers may hold, and how large an answer may be.
+// What the cache of answers may hold.
 const (
 	cacheEntries = 512
 	cacheBytes   = 16 << 20
-	maxAnswer    = 32 << 20
 )
 
 // etags asks for what it knows with If-None-Match. An unchanged answer costs
@@ -63,15 +61,10 @@ func (t *etags) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.Header, resp.Body, resp.ContentLength = header, io.NopCloser(bytes.NewReader(known.body)), int64(len(known.body))
 		return resp, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	_ = resp.Body.Close()
+	body, err := slurp(resp)
 	if err != nil {
 		return nil, err
 	}
-	if len(body) > maxAnswer {
-		return nil, fmt.Errorf("answer is larger than %d bytes", maxAnswer)
-	}
-	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	if etag := resp.Header.Get("ETag"); resp.StatusCode == http.StatusOK && etag != "" {
 		t.put(&answer{key: key, etag: etag, header: resp.Header.Clone(), body: body})
 	}

@@ -1,11 +1,50 @@
 package github
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"time"
 )
+
+// maxAnswer is how large an answer may be, in bytes.
+const maxAnswer = 32 << 20
+
+// bounded limits the time of a request and the size of its answer. It reads the
+// answer whole: go-github leaves the body of an error open, and with a timeout of
+// http.Client that would hold a goroutine until the timeout.
+type bounded struct {
+	timeout time.Duration
+	next    http.RoundTripper
+}
+
+func (t *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), t.timeout)
+	defer cancel()
+	resp, err := t.next.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	_, err = slurp(resp)
+	return resp, err
+}
+
+// slurp reads the body of an answer and puts a copy in its place.
+func slurp(resp *http.Response) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
+		return nil, err
+	}
+	if len(body) > maxAnswer {
+		return nil, fmt.Errorf("answer is larger than %d bytes", maxAnswer)
+	}
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return body, nil
+}
 
 // onlyTo refuses requests to any other server than the configured one, so that
 // no answer can send the credentials elsewhere.
