@@ -181,6 +181,9 @@ func (c *requestCheck) approvable(role *Role, i int, subjects []string) {
 	}
 }
 
+// looksTyped matches text that without quotes would be no text.
+var looksTyped = regexp.MustCompile(`^(?i:true|false|null|~|[-+.]?[0-9].*)$`)
+
 // showSpec prints a spec the way files write it.
 func showSpec(spec map[string]any) string {
 	parts := make([]string, 0, len(spec))
@@ -188,7 +191,9 @@ func showSpec(spec map[string]any) string {
 		var value string
 		switch v := spec[key].(type) {
 		case string:
-			value = v
+			if value = v; looksTyped.MatchString(v) {
+				value = strconv.Quote(v)
+			}
 		case bool:
 			value = strconv.FormatBool(v)
 		case int:

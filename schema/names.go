@@ -23,6 +23,11 @@ func wrongName(s string) string {
 	if len(s) > maxNameBytes {
 		return fmt.Sprintf("has %d characters%s", len(s), allowed)
 	}
+	for _, r := range s {
+		if r > 0x7F {
+			return fmt.Sprintf("contains %U, which is not one of a-z, however it looks%s", r, allowed)
+		}
+	}
 	if low := strings.ToLower(strings.TrimSpace(s)); nameForm.MatchString(low) {
 		return "is not a name" + allowed + `; did you mean "` + low + `"?`
 	}

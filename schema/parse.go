@@ -134,7 +134,7 @@ func (d *decoder) decode(data []byte) {
 			break
 		}
 		if err != nil {
-			d.add(d.parserError(err))
+			d.add(d.parserError(err, data))
 			return
 		}
 		root := &node
@@ -164,16 +164,35 @@ func (d *decoder) decode(data []byte) {
 	}
 }
 
+// countedFromZero begins the parser's own messages, whose lines it counts from
+// zero; those of its scanner it counts from one.
+var countedFromZero = []string{
+	"did not find expected ',' or", "did not find expected key", "did not find expected '-'",
+	"did not find expected node content", "did not find expected <",
+}
+
 // parserError turns an error of the YAML parser into a place and a message.
-func (d *decoder) parserError(err error) (Pos, string) {
+func (d *decoder) parserError(err error, data []byte) (Pos, string) {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	at := Pos{d.file.Path, 1, 1}
 	if rest, ok := strings.CutPrefix(text, "line "); ok {
 		if number, message, ok := strings.Cut(rest, ": "); ok {
 			if n, err := strconv.Atoi(number); err == nil && n > 0 {
 				at.Line, text = n, message
+				for _, prefix := range countedFromZero {
+					if strings.HasPrefix(message, prefix) {
+						at.Line++
+						break
+					}
+				}
 			}
 		}
+	}
+	lines := bytes.Split(bytes.TrimRight(data, "\r\n"), []byte("\n"))
+	at.Line = min(at.Line, len(lines))
+	line := lines[at.Line-1]
+	if indent := len(line) - len(bytes.TrimLeft(line, " \t")); indent < len(line) {
+		at.Column = indent + 1
 	}
 	return at, "not valid YAML: " + text + "; check indentation, quotes and brackets on this line and the one before"
 }

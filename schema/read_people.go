@@ -110,19 +110,14 @@ func (d *decoder) target(n *yaml.Node) *Target {
 			if item.Kind == yaml.MappingNode && len(item.Content) == 0 {
 				d.problem(item, "item of allow is empty and would allow everything; name what roles may use here, such as {role: orders_ro}")
 			}
-			if hasKey(item, "target") {
+			if child(item, "target") != nil {
 				d.problem(item, "item of allow names a target; the ceiling is this target's own, so remove the key")
 			}
-			if _, err := placeholders(spec); err != nil || len(mustPlaceholders(spec)) > 0 {
+			if used, err := placeholders(spec); err != nil || len(used) > 0 {
 				d.problem(item, "item of allow contains ${; the ceiling is plain text")
 			}
 			t.Allow = append(t.Allow, spec)
 		})
 	}
 	return t
-}
-
-func mustPlaceholders(spec map[string]any) []string {
-	used, _ := placeholders(spec)
-	return used
 }

@@ -92,41 +92,48 @@ func (d *decoder) entitlement(n *yaml.Node, path string, params map[string]Param
 	value, given := e.Spec["target"]
 	target, isText := value.(string)
 	delete(e.Spec, "target")
-	switch {
-	case !given:
-		if !hasKey(n, "target") {
-			d.problem(n, `item of entitlements has no key "target", which is required`)
-		}
+	switch at := child(n, "target"); {
+	case at == nil:
+		d.problem(n, `item of entitlements has no key "target", which is required`)
+	case !given: // reported with its value
 	case !isText:
-		d.problem(n, "target of an entitlement is not text; it must be the name of a Target")
+		d.problem(at, "target of an entitlement is %s; it must be the name of a Target", kindOf(at))
 	default:
 		e.Target = target
 		if why := wrongName(target); why != "" {
-			d.problem(n, "target %s %s", show(target), why)
+			d.problem(at, "target %s %s", show(target), why)
 		}
 	}
-	if given && len(e.Spec) == 0 && len(n.Content) == 2 {
+	if given && len(n.Content) == 2 {
 		d.problem(n, "item of entitlements names a target and nothing to hold there; add what its connector grants, such as role: orders_ro")
 	}
-	used, err := placeholders(e.Spec)
-	if err != nil {
-		d.problem(n, "%s", err)
-	}
-	for _, name := range used {
-		if _, ok := params[name]; !ok {
-			d.problem(n, "entitlement uses ${%s}, but params does not declare it%s", name, among("declared", sortedKeys(params), name))
-		}
+	for _, key := range specKeys(e.Spec) {
+		d.checkPlaceholders(child(n, key), map[string]any{key: e.Spec[key]}, params)
 	}
 	return e
 }
 
-func hasKey(n *yaml.Node, key string) bool {
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return true
+// checkPlaceholders checks the parameters that one value of an entitlement uses.
+func (d *decoder) checkPlaceholders(at *yaml.Node, spec map[string]any, params map[string]Param) {
+	used, err := placeholders(spec)
+	if err != nil {
+		d.problem(at, "%s", err)
+	}
+	for _, name := range used {
+		if _, ok := params[name]; !ok {
+			d.problem(at, "entitlement uses ${%s}, but params does not declare it%s", name, among("declared", sortedKeys(params), name))
 		}
 	}
-	return false
+}
+
+// child returns the value of a mapping's key, or nil.
+func child(n *yaml.Node, key string) *yaml.Node {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
 }
 
 func (d *decoder) approvals(n *yaml.Node) []Approval {

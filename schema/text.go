@@ -116,7 +116,15 @@ func show(s string) string {
 	if utf8.RuneCountInString(s) > maxShown {
 		s = string([]rune(s)[:maxShown]) + "…"
 	}
-	return strconv.Quote(s)
+	var b strings.Builder
+	for _, r := range strconv.Quote(s) {
+		if hiddenRune(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // list joins allowed values for an error.
