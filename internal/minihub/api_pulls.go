@@ -1,6 +1,7 @@
 package minihub
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"sort"
@@ -119,9 +120,13 @@ func (c *call) replyPull(status int, p *pull) error {
 			comments++
 		}
 	}
-	mergeable, state, err := c.hub.mergeability(c, p)
+	state, err := c.hub.mergeability(ctx, p)
 	if err != nil {
 		return err
+	}
+	var mergeable any // null: not known
+	if state != "unknown" {
+		mergeable = state != "dirty"
 	}
 	o["merged"], o["merged_by"] = p.merged(), nil
 	if p.merged() {
@@ -134,27 +139,28 @@ func (c *call) replyPull(status int, p *pull) error {
 	return nil
 }
 
-// mergeability is what the merge button would say, without pressing it.
-func (h *Hub) mergeability(c *call, p *pull) (mergeable any, state string, err error) {
+// mergeability is what the merge button would say, without pressing it: clean,
+// dirty, draft or blocked; unknown when it is closed.
+func (h *Hub) mergeability(ctx context.Context, p *pull) (string, error) {
 	if p.state != "open" {
-		return nil, "unknown", nil
+		return "unknown", nil
 	}
-	tip, err := h.branchHead(c.ctx(), p.base, p.baseRef)
+	tip, err := h.branchHead(ctx, p.base, p.baseRef)
 	if err != nil {
-		return nil, "", err
+		return "", err
 	}
-	_, ok, err := h.git.mergeTrees(c.ctx(), p.base.dir, tip, p.headSHA)
+	_, ok, err := h.git.mergeTrees(ctx, p.base.dir, tip, p.headSHA)
 	switch {
 	case err != nil:
-		return nil, "", err
+		return "", err
 	case !ok:
-		return false, "dirty", nil
+		return "dirty", nil
 	case p.draft:
-		return true, "draft", nil
+		return "draft", nil
 	case h.blocked(p, nil) != nil:
-		return true, "blocked", nil
+		return "blocked", nil
 	}
-	return true, "clean", nil
+	return "clean", nil
 }
 
 func updatePull(c *call) error {
