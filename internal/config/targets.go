@@ -84,9 +84,10 @@ func (l *loader) value(n *yaml.Node, where string) any {
 		return list
 	case yaml.ScalarNode:
 		return l.scalar(n, where)
+	default:
+		l.problem(n, where+": must be a value written out")
+		return nil
 	}
-	l.problem(n, where+": must be a value written out")
-	return nil
 }
 
 func (l *loader) scalar(n *yaml.Node, where string) any {

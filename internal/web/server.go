@@ -69,7 +69,7 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logge
 	if err != nil {
 		_ = srv.Close() // what did not finish is cut
 	}
-	<-done
+	_ = <-done // it says that the server was closed
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("stop %s: %w", ln.Addr(), err)
 	}

@@ -146,7 +146,7 @@ func TestOnlyASignedWebhookWakes(t *testing.T) {
 
 func TestTooLargeAWebhookIsCut(t *testing.T) {
 	hook := &web.Webhook{Secret: "a-long-shared-secret", Wake: func() { t.Error("woken") }}
-	req := httptest.NewRequest("POST", "/webhook", io.LimitReader(zeros{}, 26<<20))
+	req := httptest.NewRequest(http.MethodPost, "/webhook", io.LimitReader(zeros{}, 26<<20))
 	req.Header.Set("X-Hub-Signature-256", sign(hook.Secret, "")["X-Hub-Signature-256"])
 	rec := httptest.NewRecorder()
 	hook.ServeHTTP(rec, req)
