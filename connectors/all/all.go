@@ -5,11 +5,13 @@ package all
 import (
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/connectors/file"
+	"github.com/tenure-dev/tenure/connectors/postgres"
 )
 
 // Drivers returns one driver of each kind, for [connectors.NewRegistry].
 func Drivers() []connectors.Driver {
 	return []connectors.Driver{
 		file.Driver{},
+		postgres.Driver{},
 	}
 }

@@ -1,0 +1,18 @@
+-- Ends the sessions of those who could act as account $1[i], and through it as role
+-- $2[i], and now have no path to that role left. A session that did SET ROLE before
+-- the revoke would keep the role. Superusers are members of every role here, so
+-- their sessions are never meant. No row: no such session is left.
+WITH lost AS MATERIALIZED (
+    SELECT DISTINCT a.oid AS account, r.oid AS role
+    FROM unnest($1::text[], $2::text[]) AS l (account, role)
+    JOIN pg_roles a ON a.rolname::text = l.account
+    JOIN pg_roles r ON r.rolname::text = l.role
+)
+SELECT coalesce(s.usename::text, ''), pg_terminate_backend(s.pid)
+FROM pg_stat_activity s
+WHERE s.pid <> pg_backend_pid()
+  AND s.usesysid IS NOT NULL
+  AND EXISTS (
+    SELECT FROM lost
+    WHERE pg_has_role(s.usesysid, lost.account, 'MEMBER')
+      AND NOT pg_has_role(s.usesysid, lost.role, 'MEMBER'))
