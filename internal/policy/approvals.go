@@ -14,6 +14,10 @@ import (
 // same request, since every role states its own terms.
 func (c *judging) approvals() {
 	used := map[string]bool{}
+	missing := c.fail
+	if c.waiting { // for the push record, without which no approval can be dated
+		missing = c.wait
+	}
 	for _, use := range c.Request.Roles {
 		role := c.Trusted.Roles[use.Role]
 		if role == nil {
@@ -42,7 +46,7 @@ func (c *judging) approvals() {
 		}
 		for i, a := range items {
 			if short := a.Count - len(met[i]); short > 0 {
-				c.fail("approval", "role %s: missing: %d of %s", role.Name, short, c.alternatives(a, taken))
+				missing("approval", "role %s: missing: %d of %s", role.Name, short, c.alternatives(a, taken))
 				continue
 			}
 			c.pass("approval", "role %s: %d of %s: %s", role.Name, a.Count, strings.Join(a.From, " or "), names(met[i]))

@@ -117,7 +117,7 @@ func (d *deciding) walk() {
 	for i := range d.in.Record.Versions {
 		v := &d.in.Record.Versions[i]
 		doc := d.in.Docs(v.Blob)
-		if v.Broken || doc == nil {
+		if v.Broken || doc == nil || windowWrong(doc) != "" {
 			if v.Verdict != nil && v.Verdict.Proven {
 				d.unread = v.Blob
 			}

@@ -37,7 +37,7 @@ func Judge(j Judgement) Verdict {
 	}
 	v := Verdict{
 		Proven: !c.denied,
-		Final:  !c.waiting,
+		Final:  c.refused || !c.waiting,
 		Checks: c.checks,
 	}
 	if c.author != nil {
@@ -56,6 +56,7 @@ type judging struct {
 	Judgement
 	checks  []grants.Check
 	denied  bool
+	refused bool // something denies for good
 	waiting bool // something denies that may still turn up
 
 	pull     *forge.PullRequest
@@ -76,6 +77,11 @@ func (c *judging) pass(rule, format string, args ...any) {
 }
 
 func (c *judging) fail(rule, format string, args ...any) {
+	c.refused = true
+	c.deny(rule, format, args...)
+}
+
+func (c *judging) deny(rule, format string, args ...any) {
 	c.denied = true
 	c.checks = append(c.checks, grants.Check{Rule: rule, Detail: fmt.Sprintf(format, args...)})
 }
@@ -88,7 +94,7 @@ func (c *judging) note(ok bool, format string, args ...any) {
 // wait is a failure that is not final.
 func (c *judging) wait(rule, format string, args ...any) {
 	c.waiting = true
-	c.fail(rule, format, args...)
+	c.deny(rule, format, args...)
 }
 
 // settled reports whether the push record, as it was read, can still grow.

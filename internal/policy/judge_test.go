@@ -126,6 +126,15 @@ func TestJudgeWaysIn(t *testing.T) {
 			j.Evidence.HeadPushes = nil
 			j.Evidence.ReadAt = clock("11:30")
 		}, waits: true, detail: "no push record says when the head"},
+		{name: "push record missing, and refused for good anyway", change: func(j *Judgement) {
+			j.Evidence.HeadPushes = nil
+			j.Evidence.ReadAt = clock("11:30")
+			j.Request.Duration = 9 * time.Hour
+		}, detail: "role writer allows 8h"},
+		{name: "unknown pusher, soon after the merge", change: func(j *Judgement) {
+			j.Evidence.HeadPushes[0].Actor.ID = 0
+			j.Evidence.ReadAt = clock("11:30")
+		}, waits: true, detail: "somebody unknown pushed"},
 		{name: "push record never leads to the final head", change: func(j *Judgement) { j.Evidence.HeadPushes[0].After = "1111" }, detail: "no push record says when the head"},
 		{name: "unknown pusher", change: func(j *Judgement) { j.Evidence.HeadPushes[0].Actor.ID = 0 }, detail: "somebody unknown pushed"},
 		{name: "approver pushed to the pull request", change: func(j *Judgement) {
