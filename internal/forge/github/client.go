@@ -46,7 +46,7 @@ type Client struct {
 	owner, name string
 	base        *url.URL
 	host        string
-	now         func() time.Time
+	timeout     time.Duration
 
 	token string                    // static; empty with an App
 	app   *ghinstallation.Transport // nil with a token
@@ -82,7 +82,7 @@ func New(c Config) (*Client, error) {
 	if c.Host == "" {
 		c.Host = strings.TrimPrefix(base.Hostname(), "api.")
 	}
-	g := &Client{owner: m[1], name: m[2], base: base, host: c.Host, now: c.Now}
+	g := &Client{owner: m[1], name: m[2], base: base, host: c.Host, timeout: c.Timeout}
 	g.pushes.lists = map[string][]pushEntry{}
 
 	// What every request passes through, from the wire up: the target is ours,
@@ -124,6 +124,7 @@ func (g *Client) signIn(c Config, wire http.RoundTripper, out *http.RoundTripper
 	apps.BaseURL = strings.TrimSuffix(g.base.String(), "/")
 	g.app = ghinstallation.NewFromAppsTransport(apps, c.InstallationID)
 	g.app.Client = g.http(c, wire)
+	g.app.InstallationTokenOptions = blank(g.app.InstallationTokenOptions) // nil would be sent as null
 	*out = g.app
 	asApp := gh.NewClient(g.http(c, apps))
 	asApp.BaseURL = g.base
@@ -134,13 +135,18 @@ func (g *Client) http(c Config, t http.RoundTripper) *http.Client {
 	return &http.Client{Transport: &bounded{timeout: c.Timeout, next: t}, CheckRedirect: sameHost(g.base)}
 }
 
+// blank returns a new value of a type that only another version of go-github has.
+func blank[T any](*T) *T { return new(T) }
+
 // Token returns a token for Git over HTTPS; the one of an App lasts an hour and
 // is renewed before it ends.
 func (g *Client) Token(ctx context.Context) (string, error) {
 	if g.app == nil {
 		return g.token, nil
 	}
-	t, err := g.app.Token(ctx)
+	limit, cancel := context.WithTimeout(ctx, g.timeout)
+	defer cancel()
+	t, err := g.app.Token(limit)
 	if err != nil {
 		return "", g.failed(ctx, "sign in as the App", err)
 	}

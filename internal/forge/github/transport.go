@@ -29,8 +29,10 @@ func (t *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = slurp(resp)
-	return resp, err
+	if _, err := slurp(resp); err != nil {
+		return nil, err
+	}
+	return resp, nil
 }
 
 // slurp reads the body of an answer and puts a copy in its place.
