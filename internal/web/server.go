@@ -69,9 +69,12 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logge
 	if err != nil {
 		_ = srv.Close() // what did not finish is cut
 	}
-	_ = <-done // it says that the server was closed
+	closed := <-done
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("stop %s: %w", ln.Addr(), err)
+	}
+	if !errors.Is(closed, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", ln.Addr(), closed)
 	}
 	return nil
 }
