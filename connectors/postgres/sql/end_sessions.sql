@@ -1,7 +1,8 @@
 -- Ends the sessions of those who could act as account $1[i], and through it as role
 -- $2[i], and now have no path to that role left. A session that did SET ROLE before
 -- the revoke would keep the role. Superusers are members of every role here, so
--- their sessions are never meant. No row: no such session is left.
+-- their sessions are never meant; nor are the reconciler's own, although since
+-- PostgreSQL 16 it is a member of the logins that it made. No row: none is left.
 WITH lost AS MATERIALIZED (
     SELECT DISTINCT a.oid AS account, r.oid AS role
     FROM unnest($1::text[], $2::text[]) AS l (account, role)
@@ -10,8 +11,7 @@ WITH lost AS MATERIALIZED (
 )
 SELECT coalesce(s.usename::text, ''), pg_terminate_backend(s.pid)
 FROM pg_stat_activity s
-WHERE s.pid <> pg_backend_pid()
-  AND s.usesysid IS NOT NULL
+WHERE s.usename <> session_user
   AND EXISTS (
     SELECT FROM lost
     WHERE pg_has_role(s.usesysid, lost.account, 'MEMBER')
