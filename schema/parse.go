@@ -105,7 +105,11 @@ func (d *decoder) checkBytes(data []byte) bool {
 		if r >= utf8.RuneSelf {
 			d.wide = data
 		}
-		if why := forbiddenRune(r); why != "" && !(r == '\r' && i+1 < len(data) && data[i+1] == '\n') {
+		if why := forbiddenRune(r); why == "" || r == '\r' && i+1 < len(data) && data[i+1] == '\n' {
+			// fine
+		} else if d.full() {
+			d.more++
+		} else {
 			d.add(at, fmt.Sprintf("%s %U is not allowed; remove it", why, r))
 		}
 		i += size

@@ -34,6 +34,7 @@ type scanner struct {
 	keyAllowed bool
 	key        mark // where a block key may have begun
 	hasKey     bool
+	peak       int // deepest nesting so far
 	found      *finding
 }
 
@@ -202,7 +203,8 @@ func (s *scanner) unroll(column int) {
 }
 
 func (s *scanner) checkDepth() {
-	if s.flow+len(s.indents) > maxDepth {
+	s.peak = max(s.peak, s.flow+len(s.indents))
+	if s.peak > maxDepth {
 		s.refuse("lists and mappings are nested too deep; at most 32 levels are read")
 	}
 }
