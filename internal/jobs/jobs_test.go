@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -216,14 +217,17 @@ func TestInsertedJobStartsAtOnce(t *testing.T) {
 		}})
 		write(ledger.Batch{Jobs: []ledger.Job{{Kind: "notice"}}})
 		next(t, done) // the runner is up
-		var worst time.Duration
+		best := time.Hour
 		for range 5 {
 			begin := time.Now()
 			write(ledger.Batch{Jobs: []ledger.Job{{Kind: "notice"}}})
 			next(t, done)
-			worst = max(worst, time.Since(begin))
+			best = min(best, time.Since(begin))
 		}
-		t.Logf("from the commit to the handler: at most %v", worst)
+		// Without an announcement it would wait for the poll, a second.
+		if best > 500*time.Millisecond {
+			t.Errorf("from the commit to the handler: %v", best)
+		}
 	})
 }
 
@@ -305,6 +309,41 @@ func TestWritersAndWorkersDoNotBlockEachOther(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestJobOfADeadProcessRunsAgain(t *testing.T) {
+	both(t, func(t *testing.T, newURL func() string) {
+		url := newURL()
+		l := openLedger(t, url)
+		write := writer(t, l, "x")
+		write(ledger.Batch{Jobs: []ledger.Job{{Kind: "notice", Key: "k"}}})
+		// As a process leaves it that dies in the middle of a job.
+		dead := []string{`DELETE FROM job_keys`, `UPDATE river_job SET state = 'running', attempt = 1, attempted_at = '2026-01-01 00:00:00'`}
+		if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
+			exec(t, "sqlite", path, dead...)
+		} else {
+			exec(t, "pgx", url, dead...)
+		}
+		done := make(chan struct{}, 1)
+		run(t, l, jobs.Config{Handlers: map[string]jobs.Handler{
+			"notice": func(context.Context, json.RawMessage) error { done <- struct{}{}; return nil },
+		}})
+		next(t, done)
+	})
+}
+
+func exec(t *testing.T, driver, name string, statements ...string) {
+	t.Helper()
+	db, err := sql.Open(driver, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, s := range statements {
+		if _, err := db.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestStopWaitsForRunningJobs(t *testing.T) {

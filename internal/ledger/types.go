@@ -66,7 +66,7 @@ type Job struct {
 // Batch is what one step on a target writes, in one transaction.
 type Batch struct {
 	Put    []grants.Hold        // inserted or replaced, by Grant
-	Delete []grants.Grant       // holds that are over
+	Delete []grants.Grant       // holds that are over; done before Put
 	Floors map[string]time.Time // by request: Decision.Floor, only ever raised
 	Drift  *DriftReport         // nil: unchanged
 	Events []Event

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -67,7 +68,7 @@ func Open(ctx context.Context, url string, now func() time.Time) (*ledger.Ledger
 		return nil, fmt.Errorf("ledger: open: %w", err)
 	}
 	d.river = riverpgxv5.New(d.pool)
-	if d.insert, err = river.NewClient(d.river, &river.Config{Logger: quiet()}); err != nil {
+	if d.insert, err = river.NewClient(d.river, insertConfig()); err != nil {
 		d.pool.Close()
 		return nil, fmt.Errorf("ledger: prepare job queue: %w", err)
 	}
@@ -104,6 +105,10 @@ func config(url string) (*pgxpool.Config, error) {
 	}
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = 10 * time.Second
+	}
+	// Workers, readers and the job queue share the pool; the default is 4.
+	if !strings.Contains(url, "pool_max_conns") {
+		cfg.MaxConns = max(cfg.MaxConns, 12)
 	}
 	// A connection that the server closed (restart, fail-over) is found out before
 	// it is used, and not by a write that fails.
@@ -152,6 +157,13 @@ func migrateAll(ctx context.Context, cc *pgx.ConnConfig) (err error) {
 		return fmt.Errorf("migrate job queue: %w", err)
 	}
 	return nil
+}
+
+// insertConfig is for the client that only inserts. River announces jobs at most
+// once a FetchCooldown and lets the others wait for the next poll: here each commit
+// is announced.
+func insertConfig() *river.Config {
+	return &river.Config{Logger: quiet(), FetchCooldown: river.FetchCooldownMin}
 }
 
 // quiet is for the clients that only insert and migrate: what goes wrong there is
