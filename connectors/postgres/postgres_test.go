@@ -327,3 +327,26 @@ func BenchmarkRevoke1000WithSessions(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/1000-revokes")
 }
+
+// A statement that the server refuses undoes its transaction; the acts beside it
+// must come through all the same.
+func TestAStatementThatFailsDoesNotStopTheOthers(t *testing.T) {
+	s := start(t)
+	s.Exec(t, "", "GRANT bob TO alice")
+	c := openClosing(t, s, "postgres", nil)
+	b, _ := connectors.AsBatcher(c)
+	errs := b.Apply(t.Context(), []connectors.Act{
+		{Grant: gr("orders_rw", "carol")},
+		{Grant: gr("alice", "bob")}, // a circle
+		{Grant: gr("orders_rw", "dave")},
+		{Grant: gr("bob", "alice"), Revoke: true},
+	})
+	if errs[0] != nil || errs[2] != nil || errs[3] != nil {
+		t.Errorf("others were kept back: %v", errs)
+	}
+	refused(t, errs[1], `grant role=alice for "bob"`, "is a member of role")
+	found, err := c.Observe(t.Context(), []string{"role=orders_rw", "role=alice", "role=bob"})
+	if err != nil || len(found) != 2 {
+		t.Errorf("%v, %v", found, err)
+	}
+}
