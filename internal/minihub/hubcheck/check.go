@@ -97,6 +97,9 @@ func (c *Checker) serve(w http.ResponseWriter, r *http.Request, path string, nex
 		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, MultiError: true},
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	if string(bytes.TrimSpace(body)) == "null" && (route.Operation.RequestBody == nil || !route.Operation.RequestBody.Value.Required) {
+		r.Body = http.NoBody // ghinstallation says null for "no options"; GitHub takes it
+	}
 	if err := openapi3filter.ValidateRequest(r.Context(), in); err != nil {
 		c.t.Errorf("request %s (%s) %s: %v", name, r.URL, body, err)
 	}
