@@ -28,6 +28,15 @@ func Open(ctx context.Context, url string, now func() time.Time) (*ledger.Ledger
 	return nil, errURL
 }
 
+// Operator opens the ledger for commands that write what an operator decided
+// (confirm, pause, resume) while the reconciler runs. Use no leases and no jobs.
+func Operator(ctx context.Context, url string, now func() time.Time) (*ledger.Ledger, error) {
+	if scheme(url) == sqlite.Scheme {
+		return sqlite.OpenOperator(ctx, url, now)
+	}
+	return Open(ctx, url, now)
+}
+
 // ReadOnly opens the ledger for commands that only look; it changes nothing, not
 // even the schema.
 func ReadOnly(ctx context.Context, url string, now func() time.Time) (*ledger.Ledger, error) {

@@ -26,9 +26,14 @@ type db struct {
 	insert *river.Client[*sql.Tx]
 	kick   *kicker
 	leases leases
+
+	operator bool // opened beside the process that has the lock
 }
 
-var errReadOnly = errors.New("ledger is open for reading only")
+var (
+	errReadOnly = errors.New("ledger is open for reading only")
+	errOperator = errors.New("ledger is open for an operator's command: no leases and no jobs")
+)
 
 func (d *db) View(ctx context.Context, f func(ledger.Reader) error) error {
 	tx, err := d.read.BeginTx(ctx, nil)
@@ -67,6 +72,9 @@ func (d *db) Lock(_ context.Context, name string) (ledger.Lock, error) {
 	if d.write == nil {
 		return nil, errReadOnly
 	}
+	if d.operator {
+		return nil, errOperator
+	}
 	return d.leases.take(name)
 }
 
@@ -87,19 +95,14 @@ func (d *db) Ping(ctx context.Context) error { return d.read.PingContext(ctx) }
 // Close also gives the file's lock back.
 func (d *db) Close() error {
 	d.leases.close()
-	err := d.closePools()
-	if d.lock != nil {
-		err = errors.Join(err, d.lock.Close())
-	}
-	return err
-}
-
-func (d *db) closePools() error {
 	var err error
 	for _, p := range []*sql.DB{d.read, d.write} {
 		if p != nil {
 			err = errors.Join(err, p.Close())
 		}
+	}
+	if d.lock != nil {
+		err = errors.Join(err, d.lock.Close())
 	}
 	return err
 }
@@ -108,6 +111,9 @@ func (d *db) closePools() error {
 func (d *db) RiverClient(cfg *river.Config) (jobs.Client, error) {
 	if d.write == nil {
 		return nil, errReadOnly
+	}
+	if d.operator {
+		return nil, errOperator
 	}
 	return river.NewClient(d.river, cfg)
 }

@@ -37,66 +37,97 @@ func Open(ctx context.Context, rawURL string, now func() time.Time) (*ledger.Led
 	if err != nil {
 		return nil, err
 	}
-	d, err := open(ctx, path, lock)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("ledger %s: %w", path, err), lock.Close())
+	d := &db{lock: lock, kick: newKicker()}
+	if err := d.open(ctx, path); err != nil {
+		return nil, errors.Join(fmt.Errorf("ledger %s: %w", path, err), d.Close())
 	}
 	return ledger.New(d, now), nil
 }
 
-func open(ctx context.Context, path string, lock *os.File) (_ *db, err error) {
+func (d *db) open(ctx context.Context, path string) error {
 	if err := createPrivate(path); err != nil {
-		return nil, err
+		return err
 	}
-	d := &db{lock: lock, kick: newKicker()}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, d.closePools())
-		}
-	}()
-	if d.write, err = pool(path, 1, "rwc", "immediate", false); err != nil {
-		return nil, err
+	if err := d.openPools(ctx, path); err != nil {
+		return err
 	}
-	if err := d.write.PingContext(ctx); err != nil {
-		return nil, err
-	}
-	d.river = &driver{Driver: newRiver(d.write), kick: d.kick}
 	if err := migrate.Up(ctx, goose.DialectSQLite3, d.write); err != nil {
-		return nil, err
+		return err
 	}
-	if err := migrateRiver(ctx, d.river); err != nil {
-		return nil, err
+	return migrateRiver(ctx, d.river)
+}
+
+// openPools makes everything that a writer needs.
+func (d *db) openPools(ctx context.Context, path string) (err error) {
+	if d.write, err = pool(path, 1, "rw", "immediate", false); err != nil {
+		return err
+	}
+	// The first connection makes it a WAL database; readers cannot.
+	if err := d.write.PingContext(ctx); err != nil {
+		return err
 	}
 	if d.read, err = pool(path, 4, "rw", "deferred", true); err != nil {
+		return err
+	}
+	d.river = &driver{Driver: newRiver(d.write), kick: d.kick}
+	if d.insert, err = river.NewClient(d.river, &river.Config{Logger: quiet()}); err != nil {
+		return fmt.Errorf("prepare job queue: %w", err)
+	}
+	return nil
+}
+
+// OpenOperator opens the ledger for what operators write (confirm, pause, resume),
+// also while the reconciler has it open: SQLite makes the two wait for each other.
+// It gives out no lease, runs no job and leaves the schema alone.
+func OpenOperator(ctx context.Context, rawURL string, now func() time.Time) (*ledger.Ledger, error) {
+	path, err := existing(rawURL)
+	if err != nil {
 		return nil, err
 	}
-	if d.insert, err = river.NewClient(d.river, &river.Config{Logger: quiet()}); err != nil {
-		return nil, fmt.Errorf("prepare job queue: %w", err)
+	d := &db{kick: newKicker(), operator: true}
+	if err := d.openPools(ctx, path); err != nil {
+		return nil, errors.Join(fmt.Errorf("ledger %s: %w", path, err), d.Close())
 	}
-	return d, nil
+	if err := d.current(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("ledger %s: %w", path, err), d.Close())
+	}
+	return ledger.New(d, now), nil
 }
 
 // OpenReadOnly opens the ledger for looking, also while another process has it
 // open. Every write fails.
 func OpenReadOnly(ctx context.Context, rawURL string, now func() time.Time) (*ledger.Ledger, error) {
-	path, err := Path(rawURL)
+	path, err := existing(rawURL)
 	if err != nil {
 		return nil, err
-	}
-	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("ledger %s: %w", path, err)
 	}
 	d := &db{kick: newKicker()}
 	if d.read, err = pool(path, 2, "rw", "deferred", true); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", path, err)
 	}
-	err = migrate.Current(ctx, func(ctx context.Context, sql string) (v int64, err error) {
-		return v, d.read.QueryRowContext(ctx, sql).Scan(&v)
-	})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("ledger %s: %w", path, err), d.closePools())
+	if err := d.current(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("ledger %s: %w", path, err), d.Close())
 	}
 	return ledger.New(d, now), nil
+}
+
+// current refuses a schema that is not this program's.
+func (d *db) current(ctx context.Context) error {
+	return migrate.Current(ctx, func(ctx context.Context, sql string) (v int64, err error) {
+		return v, d.read.QueryRowContext(ctx, sql).Scan(&v)
+	})
+}
+
+// existing returns the path of a ledger that is there.
+func existing(rawURL string) (string, error) {
+	path, err := Path(rawURL)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("ledger: %w", err)
+	}
+	return path, nil
 }
 
 // Path returns the file that a URL names.

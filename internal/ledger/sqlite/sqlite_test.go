@@ -4,15 +4,18 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/tenure-dev/tenure/grants"
 	"github.com/tenure-dev/tenure/internal/ledger"
 	"github.com/tenure-dev/tenure/internal/ledger/ledgertest"
 	"github.com/tenure-dev/tenure/internal/ledger/sqlite"
@@ -97,6 +100,58 @@ func TestSecondProcessIsRefusedAndReadersAreNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	look() // also when nobody has it open
+}
+
+func TestOperatorsWriteBesideTheReconciler(t *testing.T) {
+	b := backend()
+	u := b.NewURL(t)
+	if _, err := sqlite.OpenOperator(t.Context(), u, time.Now); err == nil {
+		t.Error("a ledger that is not there was opened")
+	}
+	l, err := sqlite.Open(t.Context(), u, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	lease, err := l.Acquire(t.Context(), "orders-db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := l.Version(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := sqlite.OpenOperator(t.Context(), u, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	const n = 50
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := range n {
+			if err := o.Confirm(t.Context(), fmt.Sprint("commit", i), "bob"); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for i := range n {
+		err := l.Commit(t.Context(), lease, ledger.Batch{Put: []grants.Hold{ledgertest.Hold("orders-db", i)},
+			Events: []ledger.Event{{Kind: ledger.EventGranted}}, Jobs: []ledger.Job{{Kind: "notice"}}})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	wg.Wait()
+	if err := l.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if after, err := l.Version(t.Context()); err != nil || after != before+n {
+		t.Errorf("version %d after %d, %v", after, before, err)
+	}
+	if _, err := o.Acquire(t.Context(), "billing-db"); err == nil {
+		t.Error("an operator's command got a lease")
+	}
 }
 
 func TestFilesAreOnlyForTheOwner(t *testing.T) {
