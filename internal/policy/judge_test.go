@@ -121,6 +121,16 @@ func TestJudgeWaysIn(t *testing.T) {
 			j.Evidence.HeadPushes = append([]forge.Push{push(bobID, "07:00", "7777"),
 				{Actor: bobID, At: clock("07:30"), Kind: forge.PushDelete}}, j.Evidence.HeadPushes...)
 		}, proven: true},
+		{name: "approver pushed before the branch was made anew under an open pull request", change: func(j *Judgement) {
+			j.Evidence.HeadPushes = append(j.Evidence.HeadPushes, push(bobID, "09:10", "1111"),
+				forge.Push{Actor: aliceID, At: clock("09:20"), Before: "1111", Kind: forge.PushDelete},
+				forge.Push{Actor: aliceID, At: clock("09:30"), After: testHead, Kind: forge.PushCreate})
+		}, detail: "bob is a pusher to the pull request"},
+		{name: "branch deleted by the approver before the approval", change: func(j *Judgement) {
+			j.Evidence.HeadPushes = append(j.Evidence.HeadPushes,
+				forge.Push{Actor: bobID, At: clock("09:20"), Before: testHead, Kind: forge.PushDelete},
+				forge.Push{Actor: aliceID, At: clock("09:30"), After: testHead, Kind: forge.PushCreate})
+		}, proven: true},
 		{name: "push record missing, long after the merge", change: func(j *Judgement) { j.Evidence.HeadPushes = nil }, detail: "no push record says when the head"},
 		{name: "push record missing, soon after the merge", change: func(j *Judgement) {
 			j.Evidence.HeadPushes = nil
@@ -234,6 +244,11 @@ func TestJudgeWaysIn(t *testing.T) {
 			j.Trusted.Roles["writer"].Approvals = append(j.Trusted.Roles["writer"].Approvals,
 				schema.Approval{From: []string{"security"}, Count: 1, When: "request.duration > duration('4h')"})
 		}, proven: true},
+		{name: "conditional item that applies to the first of two subjects", change: func(j *Judgement) {
+			j.Request.Subjects = []string{"erin", "alice"}
+			j.Trusted.Roles["writer"].Approvals = append(j.Trusted.Roles["writer"].Approvals,
+				schema.Approval{From: []string{"security"}, Count: 1, When: "subject.name == 'alice'"})
+		}, detail: "missing: 1 of security (dave)"},
 		{name: "condition that does not compile", change: func(j *Judgement) {
 			j.Trusted.Roles["writer"].Approvals = append(j.Trusted.Roles["writer"].Approvals,
 				schema.Approval{From: []string{"security"}, Count: 1, When: "request.durration > 4"})

@@ -106,8 +106,6 @@ func (c *judging) counts(r forge.Review) (name, why string) {
 		return name, "it does not approve"
 	case c.excluded[p.Name] != "":
 		return name, fmt.Sprintf("%s is %s", p.Name, c.excluded[p.Name])
-	case c.isPusher(r.Reviewer):
-		return name, fmt.Sprintf("%s is a pusher to the pull request", p.Name)
 	case c.changed.IsZero():
 		return name, "nothing says when the head last changed"
 	case !r.SubmittedAt.After(c.changed):
@@ -120,10 +118,6 @@ func (c *judging) counts(r forge.Review) (name, why string) {
 		return name, fmt.Sprintf("at the merge it was %s old; approvals are valid for %s", length(merged.Sub(r.SubmittedAt).Truncate(time.Minute)), length(valid))
 	}
 	return name, ""
-}
-
-func (c *judging) isPusher(id forge.Identity) bool {
-	return slices.ContainsFunc(c.pushers, id.Same)
 }
 
 func verb(state string) string {
