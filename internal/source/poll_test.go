@@ -265,6 +265,31 @@ func TestManyPacksAreReplacedByOne(t *testing.T) {
 	}
 }
 
+func TestCloneThatWasCutOffLeavesACopy(t *testing.T) {
+	o := newOrigin(t)
+	c1 := o.commit("a.yaml", "1\n")
+	o.push("main")
+	for _, left := range []string{".new", ".old"} {
+		c := Config{URL: "file://" + o.bare, Dir: t.TempDir()}
+		r := open(t, c)
+		poll(t, r, c1, true)
+		must(t, r.Close())
+		dir := filepath.Join(c.Dir, "copy.git")
+		must(t, os.Rename(dir, dir+left))
+		again := open(t, c)
+		if again.Head() != c1 {
+			t.Errorf("%s: head is %q", left, again.Head())
+		}
+		readAll(t, again, c1)
+		must(t, again.Close())
+		must(t, os.MkdirAll(dir+left, 0o700))
+		must(t, os.WriteFile(filepath.Join(dir, "objects/pack/tmp_pack_1"), []byte("half"), 0o600))
+		if again = open(t, c); again.Head() != c1 || len(glob(t, c.Dir, "copy.git.*"))+len(glob(t, dir, "objects/pack/tmp_*")) != 0 {
+			t.Errorf("%s: head is %q, or something was left", left, again.Head())
+		}
+	}
+}
+
 func TestReadsAndPollsAtTheSameTime(t *testing.T) {
 	o := newOrigin(t)
 	c1 := o.commit("a.yaml", "0\n")

@@ -56,12 +56,7 @@ func Open(ctx context.Context, c Config) (*Repo, error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("repository copy: %w", err)
 	}
-	for _, left := range []string{r.dir + ".new", r.dir + ".old"} {
-		if err := os.RemoveAll(left); err != nil {
-			return nil, fmt.Errorf("repository copy: %w", err)
-		}
-	}
-	if err := sweep(r.dir); err != nil {
+	if err := tidy(r.dir); err != nil {
 		return nil, fmt.Errorf("repository copy: %w", err)
 	}
 	if err := verify(r.dir, ref); err != nil {

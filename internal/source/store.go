@@ -119,7 +119,22 @@ func countPacks(dir string) int {
 	return len(packs)
 }
 
-// sweep removes what an interrupted fetch left behind.
+// tidy removes what an interrupted fetch or clone left behind. One that was cut
+// off between its two renames left a copy that is whole under another name.
+func tidy(dir string) error {
+	for _, left := range []string{dir + ".new", dir + ".old"} {
+		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+			if err := os.Rename(left, dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+		}
+		if err := os.RemoveAll(left); err != nil {
+			return err
+		}
+	}
+	return sweep(dir)
+}
+
 func sweep(dir string) error {
 	packs := filepath.Join(dir, "objects", "pack")
 	entries, err := os.ReadDir(packs)

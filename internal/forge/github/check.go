@@ -27,7 +27,13 @@ func (g *Client) Check(ctx context.Context) []error {
 		found = append(found, fmt.Errorf("github: repository %s is archived: pull requests cannot be opened", repo.GetFullName()))
 	}
 	found = append(found, g.checkRights(repo.GetPermissions())...)
-	if _, err := g.record(ctx, g.owner, g.name, repo.GetDefaultBranch()); err != nil {
+	branch := repo.GetDefaultBranch()
+	if g.branch != "" && g.branch != branch {
+		// Of other branches GitHub names no merged pull requests for a commit.
+		found = append(found, fmt.Errorf("github: %s is watched, but the default branch of %s is %s: only there GitHub says which pull request brought a commit", g.branch, repo.GetFullName(), branch))
+		branch = g.branch
+	}
+	if _, err := g.record(ctx, g.owner, g.name, branch); err != nil {
 		found = append(found, fmt.Errorf("without the push record of the branch nothing can be proven: %w", err))
 	}
 	if _, _, err := g.api.PullRequests.List(ctx, g.owner, g.name, nil); err != nil {

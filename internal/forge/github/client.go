@@ -29,6 +29,7 @@ const DefaultTimeout = 30 * time.Second
 // Config says which repository, and who asks: a token, or a GitHub App.
 type Config struct {
 	Repo           string // owner/name
+	Branch         string // that is watched; used by Check only; empty: the default branch
 	BaseURL        string // of the API; empty: https://api.github.com
 	Host           string // of identities; empty: from BaseURL
 	Token          string
@@ -48,9 +49,11 @@ type Client struct {
 	host        string
 	timeout     time.Duration
 
-	token string                    // static; empty with an App
-	app   *ghinstallation.Transport // nil with a token
-	asApp *gh.Client                // signs with the App's key; nil with a token
+	branch  string
+	secrets secrets
+	token   string                    // static; empty with an App
+	app     *ghinstallation.Transport // nil with a token
+	asApp   *gh.Client                // signs with the App's key; nil with a token
 
 	pushes pushCache
 
@@ -82,12 +85,12 @@ func New(c Config) (*Client, error) {
 	if c.Host == "" {
 		c.Host = strings.TrimPrefix(base.Hostname(), "api.")
 	}
-	g := &Client{owner: m[1], name: m[2], base: base, host: c.Host, timeout: c.Timeout}
+	g := &Client{owner: m[1], name: m[2], base: base, host: c.Host, timeout: c.Timeout, branch: c.Branch}
 	g.pushes.lists = map[string][]pushEntry{}
 
 	// What every request passes through, from the wire up: the target is ours,
 	// then who asks, then what is known already, then the limits.
-	wire := http.RoundTripper(&onlyTo{base: base, next: &rewind{next: c.HTTPTransport}})
+	wire := http.RoundTripper(&onlyTo{base: base, sent: &g.secrets, next: &rewind{next: c.HTTPTransport}})
 	if g.asApp, err = g.signIn(c, wire, &wire); err != nil {
 		return nil, err
 	}

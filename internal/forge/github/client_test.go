@@ -183,6 +183,29 @@ func TestTroubleIsUnavailableAndNeverTellsASecret(t *testing.T) {
 	}
 }
 
+func TestTokensOfAnAppAreNotToldEither(t *testing.T) {
+	const secret = "ghs_installationToken0123456789"
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/access_tokens") {
+			w.WriteHeader(http.StatusCreated)
+			fmt.Fprintf(w, `{"token":"%s","expires_at":"%s"}`, secret, time.Now().Add(time.Hour).Format(time.RFC3339))
+			return
+		}
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		fmt.Fprintf(w, `{"message":"you sent %s"}`, r.Header.Get("Authorization"))
+	}))
+	tr := &http.Transport{}
+	t.Cleanup(func() { tr.CloseIdleConnections(); srv.Close() })
+	file, _ := key(t)
+	g, err := New(Config{Repo: repo, BaseURL: srv.URL, AppID: 1, InstallationID: 2, PrivateKeyFile: file, HTTPTransport: tr})
+	must(t, err)
+	for name, call := range calls(g) {
+		if err := call(t.Context()); err == nil || strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), "eyJ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestServerThatHangsIsGivenUp(t *testing.T) {
 	w := newWorld(t)
 	g := w.client(func(c *Config) { c.Timeout = 200 * time.Millisecond })
@@ -319,6 +342,9 @@ func TestCheckNamesWhatIsMissing(t *testing.T) {
 	must(t, w.hub.SetPermission(repo, w.bot.Login, minihub.Read))
 	if got := fmt.Sprint(g.Check(t.Context())); !strings.Contains(got, "may not write") {
 		t.Errorf("a token that may only read: %s", got)
+	}
+	if got := fmt.Sprint(w.client(func(c *Config) { c.Branch = "prod" }).Check(t.Context())); !strings.Contains(got, "default branch of acme/access is main") {
+		t.Errorf("a branch that is not the default one: %s", got)
 	}
 	if got := fmt.Sprint(w.client(func(c *Config) { c.Repo = "acme/none" }).Check(t.Context())); !strings.Contains(got, "check its name") {
 		t.Errorf("a repository that is not there: %s", got)

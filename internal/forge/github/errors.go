@@ -45,7 +45,7 @@ func (g *Client) failed(ctx context.Context, what string, err error) error {
 
 func (g *Client) refused(what string, e *gh.ErrorResponse) error {
 	status := e.Response.StatusCode
-	text := fmt.Sprintf("HTTP %d %s", status, g.scrub(messages(e)))
+	text := fmt.Sprintf("HTTP %d %s", status, g.short(e))
 	switch {
 	case status == http.StatusNotFound, status == http.StatusGone, status == http.StatusUnavailableForLegalReasons:
 		return fmt.Errorf("github: %s: %w (%s)", what, forge.ErrNotFound, text)
@@ -78,21 +78,17 @@ func rejectedAs(err error, status int, text string) bool {
 	return errors.As(err, &r) && r.status == status && strings.Contains(strings.ToLower(r.text), strings.ToLower(text))
 }
 
-func messages(e *gh.ErrorResponse) string {
+// short is what GitHub said, without what was sent, on one line.
+func (g *Client) short(e *gh.ErrorResponse) string {
 	out := []string{e.Message}
 	for _, x := range e.Errors {
 		out = append(out, strings.TrimSpace(x.Field+" "+x.Code+" "+x.Message))
 	}
-	text := strings.Join(strings.Fields(strings.Join(out, "; ")), " ")
+	text := g.scrub(strings.Join(strings.Fields(strings.Join(out, "; ")), " "))
 	if len(text) > 300 {
 		text = text[:300] + "…"
 	}
 	return text
 }
 
-func (g *Client) scrub(text string) string {
-	if g.token == "" {
-		return text
-	}
-	return strings.ReplaceAll(text, g.token, "***")
-}
+func (g *Client) scrub(text string) string { return g.secrets.scrub(text) }

@@ -8,6 +8,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 )
 
@@ -52,7 +55,42 @@ func slurp(resp *http.Response) ([]byte, error) {
 // no answer can send the credentials elsewhere.
 type onlyTo struct {
 	base *url.URL
+	sent *secrets
 	next http.RoundTripper
+}
+
+// secrets remembers the last tokens that were sent, so that they can be taken out
+// of errors: an App's come and go.
+type secrets struct {
+	mu   sync.Mutex
+	last []string
+}
+
+const maxSecrets = 8
+
+func (s *secrets) add(authorization string) {
+	_, token, ok := strings.Cut(authorization, " ")
+	if !ok || token == "" {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slices.Contains(s.last, token) {
+		return
+	}
+	s.last = append(s.last, token)
+	if len(s.last) > maxSecrets {
+		s.last = s.last[1:]
+	}
+}
+
+func (s *secrets) scrub(text string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, token := range s.last {
+		text = strings.ReplaceAll(text, token, "***")
+	}
+	return text
 }
 
 func (t *onlyTo) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -62,6 +100,7 @@ func (t *onlyTo) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, fmt.Errorf("refused to leave %s for %s", t.base.Host, r.URL.Host)
 	}
+	t.sent.add(r.Header.Get("Authorization"))
 	return t.next.RoundTrip(r)
 }
 
