@@ -15,13 +15,21 @@ const (
 // lineFormat is a format whose lines stand for themselves and that has # comments.
 type lineFormat interface {
 	check(p pair) error
-	// read returns what one line states; header is the group named by the nearest
-	// "# group" comment above it inside of the block, if any. mine is false when
-	// the line is not of the form that write gives it: it is then kept as it is.
+	// isHeader reports whether a comment inside the block says something about the
+	// lines below it.
+	isHeader(line string) bool
+	// read returns what one line states; header is the nearest header above it inside
+	// of the block, if any. mine is false when the line is not exactly what write
+	// would have made: it is then kept as it is.
 	read(line, header string) (stated []pair, mine bool)
 	// write returns the lines that state the pairs, which are sorted.
 	write(pairs []pair) []string
 }
+
+// noHeaders is for formats whose lines say everything themselves.
+type noHeaders struct{}
+
+func (noHeaders) isHeader(string) bool { return false }
 
 // blockFormat keeps Tenure's lines between two marks, and everything else as it is.
 type blockFormat struct{ lineFormat }
@@ -49,8 +57,8 @@ func (f blockFormat) parse(content []byte, _ *state) (*document, error) {
 			continue
 		}
 		inside := begin != 0 && end == 0
-		if inside && strings.HasPrefix(line, groupComment) {
-			header = strings.TrimPrefix(line, groupComment)
+		if inside && f.isHeader(line) {
+			header = line
 			continue
 		}
 		stated, mine := f.read(joinContinued(lines, i), header)
@@ -77,25 +85,14 @@ func (f blockFormat) parse(content []byte, _ *state) (*document, error) {
 		return nil, fmt.Errorf("line %d: %q without %q", begin, beginMark, endMark)
 	}
 	d.render = func(ours []pair) ([]byte, error) {
-		out := before
-		if n := len(out); n > 0 && strings.HasSuffix(strings.TrimRight(out[n-1], "\r\n"), `\`) {
-			return nil, fmt.Errorf("line %d ends with a backslash, which would swallow tenure's first line", n)
-		}
 		var b bytes.Buffer
-		for _, l := range out {
-			b.WriteString(l)
-		}
-		if n := b.Len(); n > 0 && b.Bytes()[n-1] != '\n' {
-			b.WriteByte('\n')
-		}
+		keepLines(&b, before)
 		if len(ours)+len(odd) > 0 {
 			b.WriteString(beginMark + "\n")
 			for _, l := range f.write(ours) {
 				b.WriteString(l + "\n")
 			}
-			for _, l := range odd {
-				b.WriteString(strings.TrimRight(l, "\r\n") + "\n")
-			}
+			keepLines(&b, odd)
 			b.WriteString(endMark + "\n")
 		}
 		for _, l := range after {
@@ -106,8 +103,22 @@ func (f blockFormat) parse(content []byte, _ *state) (*document, error) {
 	return d, nil
 }
 
-// groupComment stands above the lines of one group, where a line does not show it.
-const groupComment = "# group "
+// keepLines writes foreign lines as they are, so that what follows starts a line of
+// its own: an empty line ends one that a backslash would continue.
+func keepLines(b *bytes.Buffer, lines []string) {
+	for _, l := range lines {
+		b.WriteString(l)
+	}
+	if n := len(lines); n > 0 {
+		last := lines[n-1]
+		if !strings.HasSuffix(last, "\n") {
+			b.WriteByte('\n')
+		}
+		if strings.HasSuffix(strings.TrimRight(last, "\r\n"), `\`) {
+			b.WriteByte('\n')
+		}
+	}
+}
 
 // splitLines keeps each line's own ending, so that foreign lines stay as they are.
 func splitLines(content []byte) []string {

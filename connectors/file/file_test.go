@@ -124,7 +124,7 @@ var formats = []struct {
 }{
 	{"sudoers", connectors.Settings{"format": "sudoers", "rules": sudoRules}, "restart",
 		"Defaults env_reset\nmallory, eve\tALL=(root) NOPASSWD: /bin/systemctl  restart app # since 2019\nroot ALL=(ALL) ALL\n",
-		"Defaults env_reset\nmallory, eve\tALL=(root) NOPASSWD: /bin/systemctl  restart app # since 2019\nroot ALL=(ALL) ALL\n# BEGIN tenure\n# group restart\nbob ALL=(root) NOPASSWD: /bin/systemctl restart app\n# END tenure\n",
+		"Defaults env_reset\nmallory, eve\tALL=(root) NOPASSWD: /bin/systemctl  restart app # since 2019\nroot ALL=(ALL) ALL\n# BEGIN tenure\n# tenure: group=restart rule=\"ALL=(root) NOPASSWD: /bin/systemctl restart app\"\nbob ALL=(root) NOPASSWD: /bin/systemctl restart app\n# END tenure\n",
 		"restart:eve restart:mallory"},
 	{"htgroup", connectors.Settings{"format": "htgroup"}, "ops",
 		"# people\r\nops: mallory 'eve two'\r\nother:x", "# people\r\nops: mallory 'eve two'\r\nother:x\n# BEGIN tenure\nops: bob\n# END tenure\n",
@@ -207,9 +207,12 @@ func TestDamagedMarksStopEverything(t *testing.T) {
 }
 
 func TestABackslashBeforeTheBlockCannotSwallowIt(t *testing.T) {
-	b := newBench(t, connectors.Settings{"format": "sudoers", "rules": sudoRules})
-	b.write("root ALL=(ALL) ALL, \\\n")
-	refused(t, b.grant("logs", "bob"), "backslash")
+	b := newBench(t, connectors.Settings{"format": "htgroup"})
+	b.write("x: y \\\n")
+	ok(t, b.grant("ops", "bob"))
+	b.want("x: y \\\n\n# BEGIN tenure\nops: bob\n# END tenure\n")
+	ok(t, b.grant("ops", "carol"))
+	b.want("x: y \\\n\n# BEGIN tenure\nops: bob carol\n# END tenure\n")
 }
 
 func TestAChangedRuleIsRewrittenAndStaysVisibleUntilThen(t *testing.T) {
@@ -222,7 +225,29 @@ func TestAChangedRuleIsRewrittenAndStaysVisibleUntilThen(t *testing.T) {
 		t.Errorf("held under the old rule: %s", got)
 	}
 	ok(t, b.grant("logs", "bob"))
-	b.want("# BEGIN tenure\n# group logs\nbob ALL=(root) /bin/journalctl -u app\n# END tenure\n")
+	b.want("# BEGIN tenure\n# tenure: group=logs rule=\"ALL=(root) /bin/journalctl -u app\"\nbob ALL=(root) /bin/journalctl -u app\n# END tenure\n")
+	s["rules"] = map[string]any{"other": "ALL=(root) /bin/true"}
+	b.reopen()
+	if got := b.held("logs"); got != "logs:bob" {
+		t.Errorf("held under a rule that was taken away: %s", got)
+	}
+	ok(t, b.revoke("logs", "bob"))
+	b.want("")
+}
+
+func TestARuleByAnotherHandInsideTheBlockStaysAsItIs(t *testing.T) {
+	b := newBench(t, connectors.Settings{"format": "sudoers", "rules": sudoRules})
+	ok(t, b.grant("logs", "bob"))
+	ours, err := os.ReadFile(b.path)
+	ok(t, err)
+	odd := "mallory ALL=(ALL) ALL\nmallory ALL=(root)  /bin/journalctl\n"
+	b.write(strings.Replace(string(ours), "# END", odd+"# END", 1))
+	if got := b.held("logs", "restart"); got != "logs:bob logs:mallory" {
+		t.Errorf("held: %s", got)
+	}
+	refused(t, b.revoke("logs", "mallory"), "line 5", "did not write")
+	ok(t, b.revoke("logs", "bob"))
+	b.want("# BEGIN tenure\n" + odd + "# END tenure\n")
 }
 
 func TestNamesThatWouldMeanSomethingElseAreRefused(t *testing.T) {

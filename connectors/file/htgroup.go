@@ -9,7 +9,7 @@ import (
 
 // htgroup is Apache's AuthGroupFile: "group: account account". A group may have
 // several lines; Apache reads at most 8,191 bytes of a line, so ours stay shorter.
-type htgroup struct{}
+type htgroup struct{ noHeaders }
 
 const htgroupLine = 4000
 

@@ -16,6 +16,7 @@ type accountLine interface {
 
 // single is a line format whose whole file is one group, named in the settings.
 type single struct {
+	noHeaders
 	group string
 	accountLine
 }
@@ -27,7 +28,7 @@ func newSingle(group string, l accountLine) (format, error) {
 	if err := connectors.CheckName(group); err != nil {
 		return nil, fmt.Errorf("setting group: %w", err)
 	}
-	return blockFormat{single{group, l}}, nil
+	return blockFormat{single{group: group, accountLine: l}}, nil
 }
 
 func (s single) check(p pair) error {

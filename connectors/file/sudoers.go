@@ -59,14 +59,13 @@ func (s sudoers) read(line, header string) ([]pair, bool) {
 	if m == nil {
 		return nil, false
 	}
+	// The header keeps the rule as it was written: after a change of the settings the
+	// account still holds what the old rule gives, until the block is written anew.
+	if h, ok := parseHeader(header); ok && sudoUser.MatchString(m[1]) && m[2] == h["rule"] {
+		return []pair{{h["group"], m[1]}}, true
+	}
 	rule, _, _ := strings.Cut(m[2], "#")
 	group, known := s.groups[collapse(rule)]
-	// Below a group's comment the line is ours even if the group's rule was changed
-	// since: the account holds what the old rule gave until the block is written.
-	mine := header != "" && sudoUser.MatchString(m[1])
-	if mine && !(known && group == header) {
-		group, known = header, true
-	}
 	if !known {
 		return nil, false
 	}
@@ -74,7 +73,24 @@ func (s sudoers) read(line, header string) ([]pair, bool) {
 	for _, user := range strings.Split(m[1], ",") {
 		out = append(out, pair{group, strings.TrimSpace(user)})
 	}
-	return out, mine
+	return out, false
+}
+
+// headerMark starts the comment above the lines of one group.
+const headerMark = "# tenure: "
+
+func (s sudoers) isHeader(line string) bool {
+	_, ok := parseHeader(line)
+	return ok
+}
+
+func parseHeader(line string) (map[string]string, bool) {
+	text, ok := strings.CutPrefix(line, headerMark)
+	if !ok {
+		return nil, false
+	}
+	h, err := connectors.DecodeEntitlement(text, "group", "rule")
+	return h, err == nil
 }
 
 func (s sudoers) write(pairs []pair) []string {
@@ -86,7 +102,7 @@ func (s sudoers) write(pairs []pair) []string {
 			continue // the operator took the group's rule away, and with it the access
 		}
 		if p.Group != last {
-			lines = append(lines, groupComment+p.Group)
+			lines = append(lines, headerMark+connectors.Format(map[string]string{"group": p.Group, "rule": rule}))
 			last = p.Group
 		}
 		lines = append(lines, p.Account+" "+rule)
