@@ -12,6 +12,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"gopkg.in/yaml.v3"
+	"pgregory.net/rapid"
 
 	"github.com/tenure-dev/tenure/schema"
 )
@@ -250,5 +251,49 @@ func TestUnknownKindsHaveNoJSONSchema(t *testing.T) {
 		if _, ok := schema.JSONSchema(kind); ok {
 			t.Errorf("%q has a schema", kind)
 		}
+	}
+}
+
+// What the loader accepts, editors must accept as well: otherwise people learn to
+// ignore what their editor says.
+func TestEditorsAcceptWhatTheLoaderAccepts(t *testing.T) {
+	schemas := compiled(t)
+	var seeds [][]byte
+	for _, path := range archives(t, "testdata/files/*.txtar") {
+		for _, f := range archive(t, path).Files {
+			if len(f.Data) < 2000 {
+				seeds = append(seeds, f.Data)
+			}
+		}
+	}
+	accepted := 0
+	rapid.Check(t, func(t *rapid.T) {
+		lines := strings.Split(string(rapid.SampledFrom(seeds).Draw(t, "seed")), "\n")
+		for range rapid.IntRange(1, 3).Draw(t, "changes") {
+			at := rapid.IntRange(0, len(lines)-1).Draw(t, "line")
+			other := strings.Split(string(rapid.SampledFrom(seeds).Draw(t, "other")), "\n")
+			switch rapid.IntRange(0, 2).Draw(t, "change") {
+			case 0:
+				lines = slices.Delete(slices.Clone(lines), at, min(at+1, len(lines)-1))
+			case 1:
+				lines = slices.Insert(slices.Clone(lines), at, rapid.SampledFrom(other).Draw(t, "new"))
+			case 2:
+				// The key of one line with the value of another.
+				key, _, _ := strings.Cut(lines[at], ":")
+				_, value, _ := strings.Cut(rapid.SampledFrom(other).Draw(t, "value"), ":")
+				lines[at] = key + ":" + value
+			}
+		}
+		data := []byte(strings.Join(lines, "\n"))
+		if schema.ParseFile("x.yaml", data).Broken() {
+			return
+		}
+		accepted++
+		if byKind, combined := editorProblem(schemas, data); byKind != nil || combined != nil {
+			t.Fatalf("the loader accepts what an editor refuses:\n%s\n%v\n%v", data, byKind, combined)
+		}
+	})
+	if accepted == 0 {
+		t.Error("nothing was accepted; the test shows nothing")
 	}
 }

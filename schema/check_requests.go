@@ -55,6 +55,9 @@ func (c *requestCheck) problem(path, format string, args ...any) {
 // subjectPath returns the path of the i-th subject.
 func (c *requestCheck) subjectPath(prefix string, i int) string {
 	for _, m := range c.file.marks {
+		if len(c.doc.Subjects) != 1 {
+			break
+		}
 		if int(m.doc) == c.n && m.path == prefix+"subject" {
 			return m.path
 		}

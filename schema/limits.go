@@ -24,9 +24,19 @@ const (
 	maxExpressionRunes = 4000
 	// maxCount bounds the number of approvals that one item can ask for.
 	maxCount = 20
+	// maxItems bounds the items of a list for which nothing else is said.
+	maxItems = 1000
+	// maxMembers bounds the members that a group names itself.
+	maxMembers = 10_000
+	// maxSubjects and maxRoles bound one request; groups reach further.
+	maxSubjects = 200
+	maxRoles    = 50
+	// maxEntitlements and maxApprovals bound one role.
+	maxEntitlements = 200
+	maxApprovals    = 20
 	// maxCombinations bounds the expansions of one entitlement's parameters
 	// that are checked against the target's ceiling.
-	maxCombinations = 4096
+	maxCombinations = 1000
 	// maxShown is how much of a bad value an error repeats, in runes.
 	maxShown = 60
 	// maxListed is how many allowed values an error lists.

@@ -190,8 +190,8 @@ func (d *decoder) whole(n *yaml.Node, what string, low, high int64) int64 {
 }
 
 // items calls f for each item of a list. It reports false if n is no list, or
-// one with fewer items than least.
-func (d *decoder) items(n *yaml.Node, what, path string, least int, f func(item *yaml.Node, path string)) bool {
+// one with fewer items than least or more than most.
+func (d *decoder) items(n *yaml.Node, what, path string, least, most int, f func(item *yaml.Node, path string)) bool {
 	if n.Kind != yaml.SequenceNode {
 		example := ""
 		if n.Kind == yaml.ScalarNode && n.Value != "" && n.ShortTag() != "!!null" {
@@ -204,6 +204,10 @@ func (d *decoder) items(n *yaml.Node, what, path string, least int, f func(item 
 		d.problem(n, "%s is an empty list; it needs at least %d item", what, least)
 		return false
 	}
+	if len(n.Content) > most {
+		d.problem(n, "%s has %d items; at most %d are allowed", what, len(n.Content), most)
+		return false
+	}
 	for i, item := range n.Content {
 		p := path + "." + strconv.Itoa(i)
 		d.mark(item, p)
@@ -213,18 +217,18 @@ func (d *decoder) items(n *yaml.Node, what, path string, least int, f func(item 
 }
 
 // texts reads a list of distinct texts that pass wrong.
-func (o *object) texts(key string, least int, wrong check) []string {
+func (o *object) texts(key string, least, most int, wrong check) []string {
 	n := o.get(key)
 	if n == nil {
 		return nil
 	}
-	return o.d.texts(n, key, o.prefix+key, least, wrong)
+	return o.d.texts(n, key, o.prefix+key, least, most, wrong)
 }
 
-func (d *decoder) texts(n *yaml.Node, what, path string, least int, wrong check) []string {
+func (d *decoder) texts(n *yaml.Node, what, path string, least, most int, wrong check) []string {
 	var out []string
 	seen := map[string]bool{}
-	d.items(n, what, path, least, func(item *yaml.Node, _ string) {
+	d.items(n, what, path, least, most, func(item *yaml.Node, _ string) {
 		s := d.text(item, "item of "+what, wrong)
 		if s == "" {
 			return

@@ -89,7 +89,7 @@ func (d *decoder) group(n *yaml.Node) *Group {
 	o := d.object(n, KindGroup, "", "apiVersion", "kind", "name", "members")
 	o.need("name", "members")
 	g.Name = o.text("name", wrongOwnName)
-	g.Members = o.texts("members", 0, wrongName)
+	g.Members = o.texts("members", 0, maxMembers, wrongName)
 	if i := slices.Index(g.Members, g.Name); g.Name != "" && i >= 0 {
 		d.problem(o.get("members"), "group %s is a member of itself; remove it", g.Name)
 	}
@@ -105,7 +105,7 @@ func (d *decoder) target(n *yaml.Node) *Target {
 	t.Description = o.text("description", wrongText)
 	t.Labels = o.labels()
 	if n := o.get("allow"); n != nil {
-		d.items(n, "allow", "allow", 0, func(item *yaml.Node, path string) {
+		d.items(n, "allow", "allow", 0, maxItems, func(item *yaml.Node, path string) {
 			spec := d.spec(item, "item of allow", path)
 			if item.Kind == yaml.MappingNode && len(item.Content) == 0 {
 				d.problem(item, "item of allow is empty and would allow everything; name what roles may use here, such as {role: orders_ro}")

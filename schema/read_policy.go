@@ -8,7 +8,7 @@ func (d *decoder) policy(n *yaml.Node) *Policy {
 	o.need("rules")
 	if n := o.get("rules"); n != nil {
 		names := map[string]bool{}
-		d.items(n, "rules", "rules", 1, func(item *yaml.Node, path string) {
+		d.items(n, "rules", "rules", 1, maxItems, func(item *yaml.Node, path string) {
 			r := d.rule(item, path)
 			if r.Name != "" && names[r.Name] {
 				d.problem(item, "rule %s stands twice; give each rule its own name", show(r.Name))
@@ -19,7 +19,7 @@ func (d *decoder) policy(n *yaml.Node) *Policy {
 	}
 	if n := o.get("tests"); n != nil {
 		names := map[string]bool{}
-		d.items(n, "tests", "tests", 0, func(item *yaml.Node, path string) {
+		d.items(n, "tests", "tests", 0, maxItems, func(item *yaml.Node, path string) {
 			t := d.policyTest(item, path)
 			if t.Name != "" && names[t.Name] {
 				d.problem(item, "test %s stands twice; give each test its own name", show(t.Name))

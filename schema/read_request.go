@@ -29,12 +29,12 @@ func (d *decoder) request(n *yaml.Node, what, prefix string, header ...string) *
 			r.Subjects = []string{s}
 		}
 	case o.has("subjects"):
-		r.Subjects = o.texts("subjects", 1, wrongName)
+		r.Subjects = o.texts("subjects", 1, maxSubjects, wrongName)
 	default:
 		d.problem(n, "%s has neither subject nor subjects; name who gets access", what)
 	}
 	if n := o.get("roles"); n != nil {
-		d.items(n, "roles", prefix+"roles", 1, func(item *yaml.Node, path string) {
+		d.items(n, "roles", prefix+"roles", 1, maxRoles, func(item *yaml.Node, path string) {
 			use := d.roleUse(item, path)
 			for _, other := range r.Roles {
 				if use.Role != "" && sameUse(other, use) {

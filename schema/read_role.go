@@ -14,19 +14,19 @@ func (d *decoder) role(n *yaml.Node) *Role {
 	o.need("name", "entitlements", "requesters", "maxDuration", "approvals")
 	r.Name = o.text("name", wrongName)
 	r.Description = o.text("description", wrongText)
-	r.Requesters = o.texts("requesters", 1, wrongName)
+	r.Requesters = o.texts("requesters", 1, maxItems, wrongName)
 	r.MaxDuration = o.duration("maxDuration")
 	r.MaxSpan = o.duration("maxSpan")
 	r.Standing = o.bool("standing", false)
 	r.MaxReview = o.duration("maxReview")
 	r.Exclusive = o.bool("exclusive", false)
-	r.Keep = o.texts("keep", 0, wrongAccount)
+	r.Keep = o.texts("keep", 0, maxItems, wrongAccount)
 	r.Labels = o.labels()
 	if n := o.get("params"); n != nil {
 		r.Params = d.params(n)
 	}
 	if n := o.get("entitlements"); n != nil {
-		d.items(n, "entitlements", "entitlements", 1, func(item *yaml.Node, path string) {
+		d.items(n, "entitlements", "entitlements", 1, maxEntitlements, func(item *yaml.Node, path string) {
 			r.Entitlements = append(r.Entitlements, d.entitlement(item, path, r.Params))
 		})
 	}
@@ -74,7 +74,7 @@ func (d *decoder) params(n *yaml.Node) map[string]Param {
 		var p Param
 		if o := d.object(v, path, path+".", "enum"); o != nil {
 			o.need("enum")
-			p.Enum = o.texts("enum", 1, wrongParamValue)
+			p.Enum = o.texts("enum", 1, maxItems, wrongParamValue)
 		}
 		out[name] = p
 	})
@@ -138,14 +138,14 @@ func child(n *yaml.Node, key string) *yaml.Node {
 
 func (d *decoder) approvals(n *yaml.Node) []Approval {
 	var out []Approval
-	ok := d.items(n, "approvals", "approvals", 1, func(item *yaml.Node, path string) {
+	ok := d.items(n, "approvals", "approvals", 1, maxApprovals, func(item *yaml.Node, path string) {
 		a := Approval{Pos: d.pos(item), Count: 1}
 		o := d.object(item, "item of approvals", path+".", "from", "count", "when")
 		if o == nil {
 			return
 		}
 		o.need("from")
-		a.From = o.texts("from", 1, wrongApprover)
+		a.From = o.texts("from", 1, maxItems, wrongApprover)
 		if c := o.get("count"); c != nil {
 			a.Count = int(d.whole(c, "count", 1, maxCount))
 		}
@@ -175,7 +175,7 @@ func (d *decoder) emergency(n *yaml.Node) *EmergencyTerms {
 		return e
 	}
 	o.need("requesters", "maxDuration", "reviewWithin")
-	e.Requesters = o.texts("requesters", 1, wrongName)
+	e.Requesters = o.texts("requesters", 1, maxItems, wrongName)
 	e.MaxDuration = o.duration("maxDuration")
 	e.ReviewWithin = o.duration("reviewWithin")
 	return e

@@ -35,7 +35,7 @@ func (d *decoder) specValue(n *yaml.Node, key, path string) (any, bool) {
 	line := func(s string) string { return wrongLine(s, maxLineRunes) }
 	switch {
 	case n.Kind == yaml.SequenceNode:
-		values := d.texts(n, key, path, 1, line)
+		values := d.texts(n, key, path, 1, maxItems, line)
 		return values, len(values) == len(n.Content) && len(values) > 0
 	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!bool":
 		return n.Value == "true" || n.Value == "True" || n.Value == "TRUE", true
