@@ -64,9 +64,9 @@ func NewMetrics(version string) *Metrics {
 		passes:        counter("passes_total", "Reconcile passes, by target and result (ok or error).", "target", "result"),
 		passDuration:  histogram("pass_duration_seconds", "Duration of one reconcile pass.", "target"),
 		grants:        counter("grants_total", "Grants made.", "target"),
-		grantLag:      histogram("grant_lag_seconds", "Time from when a grant was due to when it was made.", "target"),
-		revokes:       counter("revokes_total", "Grants taken away and read back as gone.", "target"),
-		revokeLag:     histogram("revoke_lag_seconds", "Time from when a revoke was due to when the target showed it gone.", "target"),
+		grantLag:      histogram("grant_lag_seconds", "Time from the start of a window to the target's yes to the grant.", "target"),
+		revokes:       counter("revokes_total", "Grants taken away.", "target"),
+		revokeLag:     histogram("revoke_lag_seconds", "Time from the end of a window to the target's yes to the revoke.", "target"),
 		callDuration:  histogram("target_call_duration_seconds", "Duration of one call to a target.", "target", "act"),
 		failures:      counter("failures_total", "Calls to a target that failed, by what was tried.", "target", "act"),
 		overdue:       gauge("overdue_revokes", "Revokes that are past due and not yet verified.", "target"),
@@ -118,24 +118,22 @@ func (m *Metrics) Pass(target string, took time.Duration, err error) {
 	m.passDuration.WithLabelValues(target).Observe(seconds(took))
 }
 
-// Granted counts a grant that was made so long after it was due.
+// Granted counts a grant that the target made so long after its start.
 func (m *Metrics) Granted(target string, lag time.Duration) {
 	m.grants.WithLabelValues(target).Inc()
 	m.grantLag.WithLabelValues(target).Observe(seconds(lag))
 }
 
-// Revoked counts a grant that was read back as gone so long after it was due.
+// Revoked counts a grant that the target gave up so long after its end.
 func (m *Metrics) Revoked(target string, lag time.Duration) {
 	m.revokes.WithLabelValues(target).Inc()
 	m.revokeLag.WithLabelValues(target).Observe(seconds(lag))
 }
 
-// Called counts one call to a target, its duration and, with an error, its failure.
-func (m *Metrics) Called(target, act string, took time.Duration, err error) {
+// Called observes how long one call to a target took. Whether it failed is counted
+// by Failed, once, by whoever decides what a failure is.
+func (m *Metrics) Called(target, act string, took time.Duration) {
 	m.callDuration.WithLabelValues(target, act).Observe(seconds(took))
-	if err != nil {
-		m.Failed(target, act)
-	}
 }
 
 // Failed counts a call that failed; act is a fixed word, such as "observe",
