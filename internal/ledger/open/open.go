@@ -31,10 +31,13 @@ func Open(ctx context.Context, url string, now func() time.Time) (*ledger.Ledger
 // Operator opens the ledger for commands that write what an operator decided
 // (confirm, pause, resume) while the reconciler runs. Use no leases and no jobs.
 func Operator(ctx context.Context, url string, now func() time.Time) (*ledger.Ledger, error) {
-	if scheme(url) == sqlite.Scheme {
+	switch scheme(url) {
+	case sqlite.Scheme:
 		return sqlite.OpenOperator(ctx, url, now)
+	case postgres.Scheme, postgres.SchemeLong:
+		return postgres.OpenOperator(ctx, url, now)
 	}
-	return Open(ctx, url, now)
+	return nil, errURL
 }
 
 // ReadOnly opens the ledger for commands that only look; it changes nothing, not

@@ -44,6 +44,7 @@ func TestErrorsNeverShowAPassword(t *testing.T) {
 	} {
 		for name, f := range map[string]func() (*ledger.Ledger, error){
 			"open":      func() (*ledger.Ledger, error) { return open.Open(t.Context(), u, time.Now) },
+			"operator":  func() (*ledger.Ledger, error) { return open.Operator(t.Context(), u, time.Now) },
 			"read only": func() (*ledger.Ledger, error) { return open.ReadOnly(t.Context(), u, time.Now) },
 		} {
 			_, err := f()

@@ -24,9 +24,19 @@ type db struct {
 	leases *leases // nil: read only
 }
 
+// A server that vanished without a word must not hang its callers: this bounds a
+// transaction, whatever the caller's context says. Reading the whole chain may
+// take long, writing never does.
+const (
+	viewTimeout   = 5 * time.Minute
+	updateTimeout = time.Minute
+)
+
 var errReadOnly = errors.New("ledger is open for reading only")
 
 func (d *db) View(ctx context.Context, f func(ledger.Reader) error) error {
+	ctx, cancel := context.WithTimeout(ctx, viewTimeout)
+	defer cancel()
 	return d.run(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(t *tx) error { return f(t.reader) })
 }
 
@@ -34,6 +44,8 @@ func (d *db) Update(ctx context.Context, f func(ledger.Tx) error) error {
 	if d.leases == nil {
 		return errReadOnly
 	}
+	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
+	defer cancel()
 	return d.run(ctx, pgx.TxOptions{}, func(t *tx) error { return f(t) })
 }
 

@@ -124,6 +124,9 @@ func TestReplicasMayStartTogether(t *testing.T) {
 	if _, err := postgres.OpenReadOnly(t.Context(), url, time.Now); err == nil {
 		t.Error("an empty database was opened for reading")
 	}
+	if _, err := postgres.OpenOperator(t.Context(), url, time.Now); err == nil {
+		t.Error("an empty database was opened for an operator")
+	}
 	errs := make(chan error)
 	for range 4 {
 		go func() {
@@ -149,5 +152,13 @@ func TestReplicasMayStartTogether(t *testing.T) {
 	}
 	if err := r.Pause(t.Context(), "billing-db", "bob"); err == nil {
 		t.Error("a reader wrote")
+	}
+	o, err := postgres.OpenOperator(t.Context(), url, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	if err := o.Resume(t.Context(), "orders-db", "bob"); err != nil {
+		t.Error(err)
 	}
 }

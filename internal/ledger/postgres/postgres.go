@@ -49,6 +49,29 @@ func settings() map[string]string {
 // Open opens the ledger, brings it up to this program's schema and refuses a
 // connection pooler that shares sessions.
 func Open(ctx context.Context, url string, now func() time.Time) (*ledger.Ledger, error) {
+	d, err := open(ctx, url, migrateAll)
+	if err != nil {
+		return nil, err
+	}
+	return ledger.New(d, now), nil
+}
+
+// OpenOperator opens the ledger for what operators write (confirm, pause, resume).
+// It leaves the schema alone, so that a newer program does not change it under
+// the replicas.
+func OpenOperator(ctx context.Context, url string, now func() time.Time) (*ledger.Ledger, error) {
+	d, err := open(ctx, url, func(context.Context, *pgx.ConnConfig) error { return nil })
+	if err != nil {
+		return nil, err
+	}
+	if err := d.current(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("ledger: %w", err), d.Close())
+	}
+	return ledger.New(d, now), nil
+}
+
+// open makes everything that a writer needs; prepare runs before it is used.
+func open(ctx context.Context, url string, prepare func(context.Context, *pgx.ConnConfig) error) (*db, error) {
 	cfg, err := config(url)
 	if err != nil {
 		return nil, err
@@ -60,7 +83,7 @@ func Open(ctx context.Context, url string, now func() time.Time) (*ledger.Ledger
 	for k, v := range settings() {
 		cfg.ConnConfig.RuntimeParams[k] = v
 	}
-	if err := migrateAll(ctx, cfg.ConnConfig); err != nil {
+	if err := prepare(ctx, cfg.ConnConfig); err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
 	d := &db{leases: newLeases(cfg.ConnConfig.Copy())}
@@ -72,7 +95,7 @@ func Open(ctx context.Context, url string, now func() time.Time) (*ledger.Ledger
 		d.pool.Close()
 		return nil, fmt.Errorf("ledger: prepare job queue: %w", err)
 	}
-	return ledger.New(d, now), nil
+	return d, nil
 }
 
 // OpenReadOnly opens the ledger for looking. Every write fails.
@@ -87,14 +110,17 @@ func OpenReadOnly(ctx context.Context, url string, now func() time.Time) (*ledge
 	if d.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("ledger: open: %w", err)
 	}
-	err = migrate.Current(ctx, func(ctx context.Context, sql string) (v int64, err error) {
-		return v, d.pool.QueryRow(ctx, sql).Scan(&v)
-	})
-	if err != nil {
-		d.pool.Close()
-		return nil, fmt.Errorf("ledger: %w", err)
+	if err := d.current(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("ledger: %w", err), d.Close())
 	}
 	return ledger.New(d, now), nil
+}
+
+// current refuses a schema that is not this program's.
+func (d *db) current(ctx context.Context) error {
+	return migrate.Current(ctx, func(ctx context.Context, sql string) (v int64, err error) {
+		return v, d.pool.QueryRow(ctx, sql).Scan(&v)
+	})
 }
 
 // config parses the URL; its errors never show it, because it may hold a password.
