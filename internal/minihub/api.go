@@ -23,7 +23,8 @@ type call struct {
 	hub      *Hub
 	r        *http.Request
 	user     *user // nil: anonymous
-	app      *app  // set when the request carries an app's JWT
+	login    string
+	app      *app // set when the request carries an app's JWT
 	params   map[string]string
 	body     []byte
 	limitKey string
@@ -100,35 +101,37 @@ func (h *Hub) api(routes []route, prefix string) http.Handler {
 		}
 		rt, params, known := find(routes, r.Method, path)
 		seen.Route = rt.name
-		defer func() { h.log.add(seen) }()
+		// The request is listed before it is answered: who has the answer finds it there.
+		seenAs := func(status int) {
+			seen.Status = status
+			h.log.add(seen)
+		}
 
 		w.Header().Set("Date", h.opts.Now().UTC().Format(http.TimeFormat))
 		failure := h.failureFor(r)
 		if failure != nil && !failure.Late {
-			seen.Status = failure.Status
+			seenAs(failure.Status)
 			failure.inject(w, r)
 			return
 		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
-			seen.Status = http.StatusRequestEntityTooLarge
+			seenAs(http.StatusRequestEntityTooLarge)
 			writeJSON(w, seen.Status, errorBody(refuse(seen.Status, "request body too large or incomplete")))
 			return
 		}
 		c := &call{hub: h, r: r, params: params, body: body, header: http.Header{}, urls: h.urlsOf(r, prefix)}
 		status, out := h.answer(c, rt, known)
-		if c.user != nil {
-			seen.User = c.user.login
-		}
+		seen.User = c.login
 		if failure != nil {
-			seen.Status = failure.Status
+			seenAs(failure.Status)
 			failure.inject(w, r)
 			return
 		}
 		for k, v := range c.header {
 			w.Header()[k] = v
 		}
-		seen.Status = status
+		seenAs(status)
 		if out == nil {
 			w.WriteHeader(status)
 			return
@@ -179,6 +182,9 @@ func (h *Hub) serve(c *call, rt route, known bool) error {
 	}
 	if err := h.authenticate(c); err != nil {
 		return err
+	}
+	if c.user != nil {
+		c.login = c.user.login
 	}
 	w := h.window(c.limitKey)
 	if rt.pattern != "/rate_limit" {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 )
 
 // pull finds the pull request of the path.
@@ -48,7 +49,7 @@ func listPulls(c *call) error {
 	for _, p := range r.pulls {
 		if (state != "all" && p.state != state) ||
 			(c.query("base") != "" && p.baseRef != c.query("base")) ||
-			(c.query("head") != "" && p.label() != c.query("head")) {
+			(strings.Contains(c.query("head"), ":") && p.label() != c.query("head")) { // without an owner GitHub ignores it
 			continue
 		}
 		found = append(found, p)
@@ -123,6 +124,10 @@ func (c *call) replyPull(status int, p *pull) error {
 	state, err := c.hub.mergeability(ctx, p)
 	if err != nil {
 		return err
+	}
+	if state != "unknown" && p.unknownFor > 0 && c.r.Method == http.MethodGet {
+		p.unknownFor--
+		state = "unknown"
 	}
 	var mergeable any // null: not known
 	if state != "unknown" {

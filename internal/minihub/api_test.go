@@ -60,6 +60,7 @@ func TestPullRequestsAreFilteredAndSorted(t *testing.T) {
 		"state=closed":                     {3},
 		"head=acme:one":                    {one},
 		"head=mallory:one":                 {},
+		"head=one":                         {two, one}, // no owner: ignored
 		"base=release":                     {},
 		"sort=updated&direction=desc":      {one, two},
 		"sort=updated":                     {two, one},

@@ -43,6 +43,8 @@ type Hub struct {
 	limits   map[string]*rateWindow
 	limitMax int
 
+	slowMergeability int // see SlowMergeability
+
 	log requestLog // has its own lock: a hanging request must not block it
 
 	faultMu sync.Mutex

@@ -66,7 +66,7 @@ func (h *Hub) merge(ctx context.Context, p *pull, by *user, in mergeRequest) (st
 	if !ok {
 		return "", refuse(http.StatusMethodNotAllowed, "Pull Request is not mergeable")
 	}
-	if err := h.markMerged(ctx, p, by, before, after, after); err != nil {
+	if err := h.markMerged(ctx, p, by, before, after); err != nil {
 		return "", err
 	}
 	return after, h.setRef(ctx, p.base, heads+p.baseRef, before, after, by, ActivityMerge)
@@ -145,25 +145,31 @@ func (h *Hub) rebase(ctx context.Context, p *pull, onto string) (sha string, ok 
 	return onto, len(commits) > 0, nil
 }
 
-// markMerged records a merge; before and after are the base branch's tips.
-func (h *Hub) markMerged(ctx context.Context, p *pull, by *user, before, after, mergeCommit string) error {
+// markMerged records a merge that moves the base branch from before to after.
+func (h *Hub) markMerged(ctx context.Context, p *pull, by *user, before, after string) error {
+	landed, err := h.git.lines(ctx, p.base.dir, "rev-list", after, "^"+before)
+	if err != nil {
+		return err
+	}
+	return h.land(ctx, p, by, before, after, landed)
+}
+
+// land makes a pull request a merged one: mergeCommit is what it says, landed are
+// commits besides its own that it answers for.
+func (h *Hub) land(ctx context.Context, p *pull, by *user, before, mergeCommit string, landed []string) error {
 	forkPoint, err := h.git.mergeBase(ctx, p.base.dir, before, p.headSHA)
 	if err != nil {
 		return err
 	}
-	p.introduced = map[string]bool{mergeCommit: true}
-	for _, spec := range [][]string{{p.headSHA, "^" + before}, {after, "^" + before}} {
-		shas, err := h.git.lines(ctx, p.base.dir, append([]string{"rev-list"}, spec...)...)
-		if err != nil {
-			return err
-		}
-		for _, s := range shas {
-			p.introduced[s] = true
-		}
+	own, err := h.git.lines(ctx, p.base.dir, "rev-list", p.headSHA, "^"+before)
+	if err != nil {
+		return err
 	}
-	p.forkPoint = forkPoint
-	p.mergeCommit = mergeCommit
-	p.mergedBy = by
+	p.introduced = map[string]bool{mergeCommit: true}
+	for _, c := range append(own, landed...) {
+		p.introduced[c] = true
+	}
+	p.forkPoint, p.mergeCommit, p.mergedBy = forkPoint, mergeCommit, by
 	p.mergedAt, p.closedAt = h.now(), h.now()
 	p.state = "closed"
 	p.record(h, "merged", by, mergeCommit, nil)
@@ -181,97 +187,23 @@ func (h *Hub) mergedIndirectly(ctx context.Context, p *pull, before, after strin
 	if err != nil || !reached {
 		return err
 	}
-	args := []string{"rev-list", "--first-parent", "--reverse", after}
-	if before != zero {
-		args = append(args, "^"+before)
+	if before == zero {
+		before = p.baseSHA
 	}
-	line, err := h.git.lines(ctx, dir, args...)
+	line, err := h.git.lines(ctx, dir, "rev-list", "--first-parent", "--reverse", after, "^"+before)
 	if err != nil {
 		return err
 	}
-	by2 := after
+	reachedBy := after
 	for _, c := range line {
 		contains, err := h.git.isAncestor(ctx, dir, p.headSHA, c)
 		if err != nil {
 			return err
 		}
 		if contains {
-			by2 = c
+			reachedBy = c
 			break
 		}
 	}
-	if before == zero {
-		before = p.baseSHA
-	}
-	forkPoint, err := h.git.mergeBase(ctx, dir, before, p.headSHA)
-	if err != nil {
-		return err
-	}
-	own, err := h.git.lines(ctx, dir, "rev-list", p.headSHA, "^"+before)
-	if err != nil {
-		return err
-	}
-	p.introduced = map[string]bool{by2: true}
-	for _, c := range own {
-		p.introduced[c] = true
-	}
-	p.forkPoint, p.mergeCommit, p.mergedBy = forkPoint, by2, by
-	p.mergedAt, p.closedAt = h.now(), h.now()
-	p.state = "closed"
-	p.record(h, "merged", by, by2, nil)
-	p.record(h, "closed", by, "", nil)
-	h.hooks.pull(h, p, "closed", by)
-	return nil
-}
-
-// queueBot is the account behind GitHub's merge queue.
-const queueBot = "github-merge-queue[bot]"
-
-// QueueMerge merges pull requests of one base branch through a merge queue: each
-// gets a merge commit of its own, the branch moves once, and the push record says
-// merge_queue_merge by the queue's bot.
-func (h *Hub) QueueMerge(fullName string, numbers ...int) error {
-	return h.withRepo(fullName, func(r *repo) error {
-		bot := h.userByLogin(queueBot)
-		if bot == nil {
-			bot = h.newUser(queueBot, "Bot", 0)
-		}
-		ctx := goSide()
-		var branch, before, tip string
-		for _, n := range numbers {
-			p := r.pull(int64(n))
-			if p == nil || p.state != "open" {
-				return refuse(http.StatusNotFound, "no open pull request %d in %s", n, fullName)
-			}
-			if branch == "" {
-				sha, err := h.branchHead(ctx, r, p.baseRef)
-				if err != nil {
-					return err
-				}
-				branch, before, tip = p.baseRef, sha, sha
-			}
-			if p.baseRef != branch {
-				return unprocessable("a merge queue serves one branch")
-			}
-			if ref := h.blocked(p, bot); ref != nil {
-				return ref
-			}
-			onto := tip
-			sha, ok, err := h.mergeOnto(ctx, p, onto, bot, mergeRequest{})
-			if err != nil {
-				return err
-			}
-			if !ok {
-				return refuse(http.StatusMethodNotAllowed, "Pull Request is not mergeable")
-			}
-			if err := h.markMerged(ctx, p, bot, onto, sha, sha); err != nil {
-				return err
-			}
-			tip = sha
-		}
-		if tip == before {
-			return nil
-		}
-		return h.setRef(ctx, r, heads+branch, before, tip, bot, ActivityQueueMerge)
-	})
+	return h.land(ctx, p, by, before, reachedBy, nil)
 }

@@ -260,3 +260,31 @@ func mustHead(w *world, branch string) string {
 	w.must(err)
 	return sha
 }
+
+func TestUntilTheMergeTheMergeCommitIsATest(t *testing.T) {
+	w := newWorld(t)
+	w.hub.SlowMergeability(2)
+	n := w.open("alice", "topic")
+	for range 2 {
+		if pr := w.pull(n); pr["mergeable"] != nil || pr["mergeable_state"] != "unknown" {
+			t.Errorf("while computing: %v, %v", pr["mergeable"], pr["mergeable_state"])
+		}
+	}
+	pr := w.pull(n)
+	test, _ := pr["merge_commit_sha"].(string)
+	if pr["mergeable"] != true || test == "" || pr["merged"] != false || pr["merged_at"] != nil {
+		t.Errorf("open pull request is %v", pr)
+	}
+	if found := w.as("bob").list(rp + "/commits/" + test + "/pulls"); len(found) != 0 {
+		t.Errorf("the test merge belongs to %v", column(found, "number"))
+	}
+	sha, err := w.hub.Merge(repoName, n, "bob", "squash")
+	w.must(err)
+	if got := w.pull(n)["merge_commit_sha"]; got != sha || got == test {
+		t.Errorf("merged as %v, want %s", got, sha)
+	}
+	w.must(w.hub.MoveBranch(repoName, "topic", "", "alice"))
+	if got := w.events(n); !slices.Equal(got, []any{"merged", "closed", "head_ref_deleted"}) {
+		t.Errorf("events are %v", got)
+	}
+}

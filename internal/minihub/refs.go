@@ -91,7 +91,13 @@ func (h *Hub) refMoved(ctx context.Context, r *repo, ref, before, after string, 
 
 	for _, base := range h.repos {
 		for _, p := range base.pulls {
-			if p.state != "open" || p.headRepo != r || p.headRef != branch {
+			if p.headRepo != r || p.headRef != branch {
+				continue
+			}
+			if p.state != "open" {
+				if p.merged() && after == zero {
+					p.record(h, "head_ref_deleted", by, "", nil)
+				}
 				continue
 			}
 			if err := h.headMoved(ctx, p, after, by, forced); err != nil {

@@ -172,7 +172,7 @@ func (u urls) pullSimple(p *pull) obj {
 		"commits_url": api + "/commits", "review_comments_url": api + "/comments",
 		"review_comment_url": u.repoAPI(p.base) + "/pulls/comments{/number}", "comments_url": issue + "/comments", "statuses_url": statuses,
 		"created_at": stamp(p.createdAt), "updated_at": stamp(p.updatedAt), "closed_at": stampOrNil(p.closedAt), "merged_at": stampOrNil(p.mergedAt),
-		"merge_commit_sha": orNil(p.mergeCommit),
+		"merge_commit_sha": orNil(orElse(p.mergeCommit, p.testMerge)),
 		"assignee":         nil, "assignees": []obj{}, "requested_reviewers": []obj{}, "requested_teams": []obj{}, "labels": []obj{},
 		"milestone": nil, "auto_merge": nil, "active_lock_reason": nil, "author_association": u.association(p.base, p.author),
 		"head": head,
