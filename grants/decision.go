@@ -69,3 +69,18 @@ type Check struct {
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"` // who, what, when; or what is missing
 }
+
+// floored returns the decision with its floor built into its terms: no window
+// begins before it.
+func (d Decision) floored() Decision {
+	if d.Floor.IsZero() {
+		return d
+	}
+	terms := make([]Terms, len(d.Terms))
+	for i, t := range d.Terms {
+		t.Span.From = later(t.Span.From, d.Floor)
+		terms[i] = t
+	}
+	d.Terms = terms
+	return d
+}

@@ -19,7 +19,8 @@ func Desired(decisions []Decision, t time.Time) (claims []Claim, next time.Time)
 	c := newCompiler()
 	var entries []entry
 	for i := range decisions {
-		d := &decisions[i]
+		floored := decisions[i].floored()
+		d := &floored
 		if !t.Before(d.Ends()) {
 			continue
 		}

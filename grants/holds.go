@@ -30,6 +30,7 @@ func (d Decision) Allowed() []Item {
 // At returns what the decision holds at t and the end of its current window;
 // nothing and the zero time if it holds nothing.
 func (d Decision) At(t time.Time) ([]Item, time.Time) {
+	d = d.floored()
 	until, active := newCompiler().holding(&d, t)
 	if !active {
 		return nil, time.Time{}
@@ -47,6 +48,7 @@ func (d Decision) Next(t time.Time) time.Time {
 	if len(d.Allowed()) == 0 {
 		return time.Time{}
 	}
+	d = d.floored()
 	return newCompiler().change(&d, t)
 }
 

@@ -60,33 +60,28 @@ func OpenTargets(ctx context.Context, cfg *config.Config, reg *connectors.Regist
 // OpenForge makes the forge's client; it asks nothing yet.
 func OpenForge(cfg *config.Config, now func() time.Time) (*github.Client, error) {
 	f := cfg.Forge
-	c := github.Config{Repo: f.Repository, BaseURL: f.BaseURL, Token: f.Token.Reveal(), Now: now}
-	if f.AppID != 0 {
-		c.App = &github.App{ID: f.AppID, InstallationID: f.InstallationID, PrivateKeyFile: f.PrivateKeyFile}
-	}
-	return github.New(c)
+	return github.New(github.Config{
+		Repo: f.Repository, BaseURL: f.BaseURL, Token: f.Token.Reveal(), Now: now,
+		AppID: f.AppID, InstallationID: f.InstallationID, PrivateKeyFile: f.PrivateKeyFile,
+	})
 }
 
 // OpenSource opens the local copy of the access repository; it fetches nothing
 // yet.
 func OpenSource(ctx context.Context, cfg *config.Config, client *github.Client) (*source.Repo, error) {
-	auth, err := gitAuth(cfg, client)
-	if err != nil {
-		return nil, err
-	}
-	return source.Open(ctx, source.Config{URL: cfg.Repository.URL, Branch: cfg.Repository.Branch, Dir: cfg.StateDir + "/repository", Auth: auth})
+	return source.Open(ctx, source.Config{URL: cfg.Repository.URL, Branch: cfg.Repository.Branch, Dir: cfg.StateDir + "/repository", Auth: gitAuth(cfg, client)})
 }
 
-func gitAuth(cfg *config.Config, client *github.Client) (source.AuthFunc, error) {
+func gitAuth(cfg *config.Config, client *github.Client) source.AuthFunc {
 	switch {
 	case cfg.SSH.KeyFile != "":
 		return source.SSHKeyAuth(cfg.SSH.KeyFile, cfg.SSH.KnownHostsFile)
 	case cfg.Repository.Host == "":
-		return nil, nil // a local path needs no login
+		return nil // a local path needs no login
 	case !cfg.Git.Token.IsZero():
-		return source.TokenAuth(func(context.Context) (string, error) { return cfg.Git.Token.Reveal(), nil }), nil
+		return source.TokenAuth(func(context.Context) (string, error) { return cfg.Git.Token.Reveal(), nil })
 	}
-	return source.TokenAuth(client.Token), nil
+	return source.TokenAuth(client.Token)
 }
 
 // gatherer reads evidence from the forge and the branch's own history.
