@@ -6,37 +6,72 @@ import (
 	"strings"
 )
 
-// approvers returns the active people who can meet an approval item for any of
-// the given subjects, sorted. Service accounts never approve.
-func (t *Tree) approvers(a Approval, subjects []string) []string {
-	found := map[string]bool{}
-	add := func(name string) {
-		if p := t.People[name]; p != nil && p.Active && !p.Service {
-			found[name] = true
-		}
-	}
+// pool is who can meet an approval item: the people it names, who are the same
+// for every request, and the managers of the subjects at hand. Both are sorted;
+// a person may be in both.
+type pool struct{ named, managers []string }
+
+// any calls f for each person until it returns true, and reports whether it did.
+func (p pool) any(f func(string) bool) bool {
+	return slices.ContainsFunc(p.named, f) || slices.ContainsFunc(p.managers, f)
+}
+
+// able returns the distinct people that are not excluded, sorted.
+func (p pool) able(excluded map[string]bool) []string {
+	all := slices.Concat(p.named, p.managers)
+	slices.Sort(all)
+	return slices.DeleteFunc(slices.Compact(all), func(name string) bool { return excluded[name] })
+}
+
+// approves reports whether somebody can approve at all: an active person.
+// Service accounts never do.
+func (t *Tree) approves(name string) bool {
+	p := t.People[name]
+	return p != nil && p.Active && !p.Service
+}
+
+// named returns the people who can meet an item whoever the subjects are.
+func (t *Tree) named(a Approval) []string {
+	var out []string
 	for _, from := range a.From {
 		switch {
 		case from == SubjectManager:
-			for _, s := range subjects {
-				if p := t.People[s]; p != nil {
-					add(p.Manager)
-				}
-			}
 		case t.People[from] != nil:
-			add(from)
+			out = append(out, from)
 		default:
-			for _, p := range t.people(from) {
-				add(p)
-			}
+			out = append(out, t.people(from)...)
+		}
+	}
+	slices.Sort(out)
+	return slices.DeleteFunc(slices.Compact(out), func(name string) bool { return !t.approves(name) })
+}
+
+// managers returns the managers of subjects who can approve.
+func (t *Tree) managers(subjects []string) []string {
+	found := map[string]bool{}
+	for _, s := range subjects {
+		if p := t.People[s]; p != nil && t.approves(p.Manager) {
+			found[p.Manager] = true
 		}
 	}
 	return sortedKeys(found)
 }
 
+// pools returns the pool of each item, given each item's named people.
+func (t *Tree) pools(items []Approval, named [][]string, subjects []string) []pool {
+	out := make([]pool, len(items))
+	for i, a := range items {
+		out[i].named = named[i]
+		if slices.Contains(a.From, SubjectManager) {
+			out[i].managers = t.managers(subjects)
+		}
+	}
+	return out
+}
+
 // unmet says why approval items cannot all be met by distinct people, none of
 // them excluded, or "".
-func unmet(items []Approval, candidates [][]string, excluded map[string]bool) string {
+func unmet(items []Approval, pools []pool, excluded map[string]bool) string {
 	taken := map[string]int{} // person: slot
 	var slots []int           // item of each slot
 	for i, a := range items {
@@ -47,24 +82,24 @@ func unmet(items []Approval, candidates [][]string, excluded map[string]bool) st
 	var seen map[string]bool
 	var place func(slot int) bool
 	place = func(slot int) bool {
-		for _, person := range candidates[slots[slot]] {
+		return pools[slots[slot]].any(func(person string) bool {
 			if excluded[person] || seen[person] {
-				continue
+				return false
 			}
 			seen[person] = true
-			if other, ok := taken[person]; !ok || place(other) {
-				taken[person] = slot
-				return true
+			if other, ok := taken[person]; ok && !place(other) {
+				return false
 			}
-		}
-		return false
+			taken[person] = slot
+			return true
+		})
 	}
 	for slot, i := range slots {
 		seen = map[string]bool{}
 		if place(slot) {
 			continue
 		}
-		able := slices.DeleteFunc(slices.Clone(candidates[i]), func(p string) bool { return excluded[p] })
+		able := pools[i].able(excluded)
 		have := "nobody"
 		if len(able) > 0 {
 			have = "only " + list(able)

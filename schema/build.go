@@ -27,6 +27,7 @@ type builder struct {
 	known   map[string]map[string]bool
 	names   map[string][]string // sorted keys of known, made when first needed
 	perFile map[string]int
+	terms   map[*Role]*roleTerms
 }
 
 // NewTree joins files to a tree. Broken files are left out, and so is the later
@@ -45,6 +46,7 @@ func NewTree(files []*File) *Tree {
 		},
 		names:   map[string][]string{},
 		perFile: map[string]int{},
+		terms:   map[*Role]*roleTerms{},
 	}
 	sorted := slices.Clone(files)
 	slices.SortStableFunc(sorted, func(a, c *File) int { return cmp.Compare(a.Path, c.Path) })

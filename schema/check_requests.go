@@ -42,6 +42,29 @@ func (b *builder) checkPolicies() {
 	}
 }
 
+// roleTerms is what every request for a role is checked against.
+type roleTerms struct {
+	ticket *regexp.Regexp // nil: none
+	items  []Approval     // that always apply
+	named  [][]string     // people that each item names
+}
+
+// termsOf returns a role's terms, worked out once.
+func (b *builder) termsOf(role *Role) *roleTerms {
+	if t, ok := b.terms[role]; ok {
+		return t
+	}
+	t := &roleTerms{items: always(role.Approvals)}
+	if role.Require.Ticket != "" {
+		t.ticket, _ = regexp.Compile(role.Require.Ticket)
+	}
+	for _, a := range t.items {
+		t.named = append(t.named, b.tree.named(a))
+	}
+	b.terms[role] = t
+	return t
+}
+
 // requestCheck checks one request.
 type requestCheck struct {
 	b *builder
@@ -158,9 +181,9 @@ func (c *requestCheck) ticket(role *Role) {
 	if role.Require.Ticket == "" {
 		return
 	}
-	form, err := regexp.Compile(role.Require.Ticket)
+	form := c.b.termsOf(role).ticket
 	switch {
-	case err != nil:
+	case form == nil: // reported with the role
 	case c.doc.Ticket == "":
 		c.problem("", "role %s needs a ticket; add ticket: with one that matches %s", role.Name, role.Require.Ticket)
 	case !form.MatchString(c.doc.Ticket):
@@ -170,16 +193,13 @@ func (c *requestCheck) ticket(role *Role) {
 
 // approvable checks that enough people who are not subjects could approve.
 func (c *requestCheck) approvable(role *Role, i int, subjects []string) {
-	items := always(role.Approvals)
-	candidates := make([][]string, len(items))
-	for i, a := range items {
-		candidates[i] = c.b.tree.approvers(a, subjects)
-	}
+	terms := c.b.termsOf(role)
+	pools := c.b.tree.pools(terms.items, terms.named, subjects)
 	excluded := map[string]bool{}
 	for _, s := range subjects {
 		excluded[s] = true
 	}
-	if why := unmet(items, candidates, excluded); why != "" {
+	if why := unmet(terms.items, pools, excluded); why != "" {
 		c.problem(item("roles", i), "nobody can approve role %s for %s: %s, since subjects do not approve for themselves", role.Name, list(subjects), why)
 	}
 }

@@ -92,11 +92,11 @@ func (b *builder) checkApprovals(r placed[*Role]) {
 	}
 	base := always(r.doc.Approvals)
 	check := func(at string, items []Approval) bool {
-		candidates := make([][]string, len(items))
+		named := make([][]string, len(items))
 		for i, a := range items {
-			candidates[i] = b.tree.approvers(a, subjects)
+			named[i] = b.tree.named(a)
 		}
-		why := unmet(items, candidates, nil)
+		why := unmet(items, b.tree.pools(items, named, subjects), nil)
 		if why != "" {
 			b.problem(r.file, r.n, at, "approvals can never be met: %s; name more people or lower count", why)
 		}

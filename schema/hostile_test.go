@@ -266,3 +266,33 @@ func TestDanglingNamesAreReportedInBoundedMemory(t *testing.T) {
 		t.Errorf("%d problems", n)
 	}
 }
+
+// Checking requests must not cost the size of the groups that may approve them:
+// what a role needs is worked out once.
+func TestRequestsAreCheckedInMemoryThatDoesNotDependOnGroups(t *testing.T) {
+	var files []*schema.File
+	add := func(path, text string) {
+		files = append(files, schema.ParseFile(path, []byte("apiVersion: tenure.dev/v1\n"+text)))
+	}
+	var members []string
+	for i := range 1000 {
+		name := fmt.Sprintf("p%d", i)
+		members = append(members, name)
+		add("people/"+name+".yaml", "kind: Person\nname: "+name+"\n")
+	}
+	add("groups/all.yaml", "kind: Group\nname: all\nmembers: ["+strings.Join(members, ", ")+"]\n")
+	add("targets/db.yaml", "kind: Target\nname: db\nconnector: postgres\nallow: [{role: r}]\n")
+	add("roles/r.yaml", "kind: Role\nname: r\nentitlements: [{target: db, role: r}]\nrequesters: [all]\nmaxDuration: 8h\napprovals: [{from: [all, subject.manager], count: 2}]\nrequire: {ticket: '^INC-[0-9]+$'}\n")
+	for i := range 2000 {
+		add(fmt.Sprintf("requests/%d.yaml", i), fmt.Sprintf("kind: AccessRequest\nsubject: p%d\nroles: [r]\nreason: x\nticket: INC-1\nduration: 1h\n", i%1000))
+	}
+	var tree *schema.Tree
+	used := allocated(func() { tree = schema.NewTree(files) })
+	t.Logf("allocated %d KiB", used>>10)
+	if len(tree.Problems) > 0 {
+		t.Fatal(tree.Problems[0].Error())
+	}
+	if used > 24<<20 {
+		t.Errorf("allocated %d MiB for 2,000 requests", used>>20)
+	}
+}
