@@ -182,12 +182,18 @@ func (l *leases) lose() {
 	l.conn = nil
 }
 
-// close ends the connection, which gives every lock back, and waits for the
-// heartbeat.
+// close gives every lock back, ends the connection and waits for the heartbeat.
 func (l *leases) close() error {
 	l.mu.Lock()
 	l.closed = true
 	done := l.done
+	if l.conn != nil {
+		// The server frees them with the session, but some time after: another
+		// replica should not have to wait for that.
+		bye, cancel := context.WithTimeout(context.Background(), time.Second)
+		_, _ = l.conn.Exec(bye, `SELECT pg_advisory_unlock_all()`) // best effort
+		cancel()
+	}
 	l.lose()
 	l.mu.Unlock()
 	if done != nil {

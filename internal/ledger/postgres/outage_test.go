@@ -35,6 +35,21 @@ func lease(t *testing.T, l *ledger.Ledger) *ledger.Lease {
 	return got
 }
 
+// leaseSoon waits for the server to notice that the session before is gone.
+func leaseSoon(t *testing.T, l *ledger.Ledger) *ledger.Lease {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		got, err := l.Acquire(t.Context(), "orders-db")
+		if err == nil {
+			return got
+		}
+		if !errors.Is(err, ledger.ErrLeased) || time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 func lost(t *testing.T, l *ledger.Lease) {
 	t.Helper()
 	select {
@@ -100,7 +115,7 @@ func TestLeaseIsLostWithItsSession(t *testing.T) {
 	}
 	s.Exec(t, "ledger", `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tenure leases'`)
 	// The other replica gets it before this one has noticed; the fence stops this one.
-	theirs := lease(t, there)
+	theirs := leaseSoon(t, there)
 	if err := here.Commit(t.Context(), mine, one(1)); !errors.Is(err, ledger.ErrLostLease) {
 		t.Errorf("write by the lost lease: %v", err)
 	}
