@@ -397,6 +397,17 @@ func TestOneSubjectOfAGroupLosesItsOwnOnly(t *testing.T) {
 	wantRemoved(t, d, grants.CauseDeactivated)
 }
 
+func TestTheStrictestRoleBoundsTheWholeRequest(t *testing.T) {
+	l := newLife()
+	l.version(ask("alice", "writer", "deployer"), clock("11:00"), true)
+	l.in.Tree.Roles["writer"].MaxDuration = 2 * time.Hour
+	want := "alice kubernetes:clusterRole=edit,namespace=orders "
+	wantHolds(t, l.decide(), clock("12:30"), want+aliceWrites+"13:00")
+	// Losing the strict role's entitlement gives the other no time back.
+	l.in.Tree.Roles["writer"].Requesters = nil
+	wantHolds(t, l.decide(), clock("12:30"), want+"13:00")
+}
+
 func TestSchedulesAreCutToLimitsThatWereLowered(t *testing.T) {
 	l := newLife()
 	doc := ask("alice", "writer")

@@ -104,12 +104,13 @@ func (d *deciding) terms(v stage, items []grants.Item) grants.Terms {
 	return t
 }
 
-// cut shortens terms to the present limits of their roles. A request is granted
-// whole, so the strictest of its roles bounds all of it.
+// cut shortens terms to the present limits of the roles that were judged. A request
+// is granted whole, so the strictest of its roles bounds all of it, also when that
+// role has meanwhile lost what it brought.
 func (d *deciding) cut(t grants.Terms, v stage) grants.Terms {
 	seen := map[string]bool{}
 	before := t
-	for _, it := range t.Items {
+	for _, it := range d.base.Verdict.Items {
 		role := d.in.Tree.Roles[it.Role]
 		if role == nil || seen[it.Role] {
 			continue

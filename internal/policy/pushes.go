@@ -39,7 +39,7 @@ func (c *judging) pushRecord() {
 			continue
 		}
 		if p.Actor.ID == 0 {
-			if unknown == nil || p.At.Before(unknown.At) {
+			if unknown == nil || cmp.Or(p.At.Compare(unknown.At), cmp.Compare(p.After, unknown.After)) < 0 {
 				unknown = &p
 			}
 			continue
