@@ -190,7 +190,7 @@ func createTree(c *call) error {
 	files := map[string]treeEntry{}
 	if in.BaseTree != "" {
 		entries, err := c.hub.tree(c.ctx(), r, in.BaseTree, true)
-		if err != nil {
+		if err != nil || !fullHash(in.BaseTree) {
 			return &Refusal{Status: http.StatusUnprocessableEntity, Message: "base_tree does not exist"}
 		}
 		for _, e := range entries {

@@ -104,6 +104,9 @@ func (h *Hub) tree(ctx context.Context, r *repo, treeish string, recursive bool)
 	if recursive {
 		args = append(args, "-r", "-t")
 	}
+	if strings.HasPrefix(treeish, "-") { // never an option
+		return nil, notFound()
+	}
 	out, err := h.git.runEnv(ctx, r.dir, nil, nil, append(args, treeish)...)
 	if err != nil {
 		return nil, notFound()
@@ -156,13 +159,17 @@ func (h *Hub) diff(ctx context.Context, r *repo, from, to string, patches bool) 
 	if err != nil {
 		return nil, err
 	}
-	parts := strings.Split("\n"+string(out), "\ndiff --git ")
-	for i, part := range parts[1:] {
-		if i >= len(files) {
-			break
+	parts := strings.Split("\n"+string(out), "\ndiff --git ")[1:]
+	for i := range files {
+		sections := 1
+		if files[i].status == "changed" { // a file became a link: shown as removed and added
+			sections = 2
 		}
-		if _, hunks, ok := strings.Cut(part, "\n@@ "); ok {
-			files[i].patch = "@@ " + strings.TrimSuffix(hunks, "\n")
+		for range min(sections, len(parts)) {
+			if _, hunks, ok := strings.Cut(parts[0], "\n@@ "); ok {
+				files[i].patch = strings.TrimPrefix(files[i].patch+"\n@@ "+strings.TrimSuffix(hunks, "\n"), "\n")
+			}
+			parts = parts[1:]
 		}
 	}
 	return files, nil
