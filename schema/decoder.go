@@ -18,7 +18,7 @@ type decoder struct {
 	cursor cursor
 }
 
-// mark is the place of one value, for problems that are only found once all
+// fieldMark is the place of one value, for problems that are only found once all
 // files are known.
 type fieldMark struct {
 	doc          int32

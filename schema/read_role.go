@@ -2,6 +2,7 @@ package schema
 
 import (
 	"regexp"
+	"slices"
 
 	"gopkg.in/yaml.v3"
 )
@@ -153,19 +154,10 @@ func (d *decoder) approvals(n *yaml.Node) []Approval {
 		out = append(out, a)
 	})
 	always := func(a Approval) bool { return a.When == "" }
-	if ok && !anyOf(out, always) {
+	if ok && !slices.ContainsFunc(out, always) {
 		d.problem(n, "every item of approvals has a when; at least one must always apply, or access could be had without any approval")
 	}
 	return out
-}
-
-func anyOf[T any](items []T, f func(T) bool) bool {
-	for _, item := range items {
-		if f(item) {
-			return true
-		}
-	}
-	return false
 }
 
 func (d *decoder) emergency(n *yaml.Node) *EmergencyTerms {
