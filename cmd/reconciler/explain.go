@@ -176,7 +176,7 @@ func (a *app) explainText(w io.Writer, e explanation) error {
 		for i, t := range d.Terms {
 			fmt.Fprintf(w, "  window%s: %s to %s%s\n", ordinal(i, len(d.Terms)), stamp(t.Span.From), stamp(t.Span.Until), recurring(t.Schedule))
 		}
-		a.checks(w, "    ", d.Checks)
+		a.checks(w, "    ", ownChecks(e))
 		for _, r := range d.Removals {
 			fmt.Fprintf(w, "  lost %s: %s in commit %.12s\n", safe(r.Grant.String()), r.Cause, r.Commit)
 		}
@@ -206,6 +206,27 @@ func (a *app) explainVersion(w io.Writer, n int, v policy.Version) {
 	default:
 		a.checks(w, "    ", v.Verdict.Checks)
 	}
+}
+
+// ownChecks returns the decision's checks that no version has shown already.
+func ownChecks(e explanation) []grants.Check {
+	shown := map[grants.Check]bool{}
+	if e.Record != nil {
+		for _, v := range e.Record.Versions {
+			if v.Verdict != nil {
+				for _, c := range v.Verdict.Checks {
+					shown[c] = true
+				}
+			}
+		}
+	}
+	var own []grants.Check
+	for _, c := range e.Decision.Checks {
+		if !shown[c] {
+			own = append(own, c)
+		}
+	}
+	return own
 }
 
 func (a *app) checks(w io.Writer, indent string, checks []grants.Check) {

@@ -70,6 +70,17 @@ func (d *Demo) pause(ctx context.Context) error {
 	}
 }
 
+// nextSecond waits for the forge's clock, which counts whole seconds: what
+// happens in the same second as a push or a merge does not count as after it.
+func (d *Demo) nextSecond(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Until(time.Now().Truncate(time.Second).Add(time.Second + 20*time.Millisecond))):
+		return nil
+	}
+}
+
 // seen waits until something is true; the story must not hang.
 func (d *Demo) seen(ctx context.Context, what string, limit time.Duration, look func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -226,13 +237,16 @@ func (d *Demo) access(ctx context.Context, a *actor) error {
 	if err != nil {
 		return err
 	}
-	if err := d.pause(ctx); err != nil {
+	if err := errors.Join(d.pause(ctx), d.nextSecond(ctx)); err != nil {
 		return err
 	}
 	if err := d.hub.Approve(repoName, number, d.login(a.approves)); err != nil {
 		return err
 	}
 	d.say("%s approves", a.approves)
+	if err := d.nextSecond(ctx); err != nil {
+		return err
+	}
 	merged := time.Now()
 	if _, err := d.hub.Merge(repoName, number, d.login(a.approves), "squash"); err != nil {
 		return err
@@ -325,12 +339,13 @@ func (d *Demo) inSudoers(context.Context) (bool, string, error) {
 	if err != nil {
 		return false, "", err
 	}
+	account := d.people["frank"].AccountOn("bastion-sudo")
 	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(line, "frank ") {
+		if strings.HasPrefix(line, account+" ") {
 			return true, strings.TrimSpace(line), nil
 		}
 	}
-	return false, "no rule for frank", nil
+	return false, "no rule for " + account, nil
 }
 
 func (d *Demo) welcome() {
