@@ -23,6 +23,12 @@ type statementError struct{ err error }
 func (e statementError) Error() string { return e.err.Error() }
 func (e statementError) Unwrap() error { return e.err }
 
+// readBackError says that the server shows something else than what an act was to
+// reach.
+type readBackError string
+
+func (e readBackError) Error() string { return string(e) }
+
 // Apply changes all memberships in one transaction and a handful of round trips, and
 // reads them back in it. If a statement fails, the acts are done one by one.
 func (c *connector) Apply(ctx context.Context, acts []connectors.Act) []error {
@@ -47,6 +53,9 @@ func (c *connector) applyAll(ctx context.Context, acts []connectors.Act, errs []
 		}
 		return
 	}
+	if err == nil {
+		c.again(ctx, acts, errs)
+	}
 	for i, a := range acts {
 		if err != nil && errs[i] == nil {
 			errs[i] = err
@@ -58,6 +67,36 @@ func (c *connector) applyAll(ctx context.Context, acts []connectors.Act, errs []
 			}
 			e, acc := a.Grant.Entitlement, a.Grant.Account
 			errs[i] = fmt.Errorf("%s: %s %s for %+.80q: %w", c.target, verb, e, acc, explain(errs[i]))
+		}
+	}
+}
+
+// again repeats, a few times, the acts whose result the read-back did not show: a
+// writer that our lock does not reach (another database, an administrator) may have
+// undone the fact on which a statement did nothing.
+func (c *connector) again(ctx context.Context, acts []connectors.Act, errs []error) {
+	for range 3 {
+		var which []int
+		var some []connectors.Act
+		for i, err := range errs {
+			var miss readBackError
+			if errors.As(err, &miss) {
+				which, some = append(which, i), append(some, acts[i])
+			}
+		}
+		if len(some) == 0 || ctx.Err() != nil {
+			return
+		}
+		res := make([]error, len(some))
+		err := retry(ctx, func() error {
+			clear(res)
+			return c.change(ctx, some, res)
+		})
+		for j, i := range which {
+			errs[i] = res[j]
+			if err != nil {
+				errs[i] = err
+			}
 		}
 	}
 }

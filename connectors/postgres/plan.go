@@ -199,9 +199,10 @@ func (p *plan) readBack(ctx context.Context, tx pgx.Tx) error {
 		}
 		switch grantors := now[m]; {
 		case want && grantors == nil:
-			p.errs[i] = errors.New("the server accepted the grant, but does not show it")
+			p.errs[i] = readBackError("the server accepted the grant, but does not show it")
 		case !want && grantors != nil:
-			p.errs[i] = fmt.Errorf("the membership that %s granted remains; only they or a superuser can revoke it", strings.Join(grantors, " and "))
+			p.errs[i] = readBackError("the membership that " + strings.Join(grantors, " and ") +
+				" granted remains; only they or a superuser can revoke it")
 		}
 	}
 	return nil

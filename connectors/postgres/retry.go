@@ -36,7 +36,8 @@ func retryable(err error) bool {
 	if errors.As(err, &pe) {
 		switch pe.Code {
 		case "40001", "40P01", // serialization failure, deadlock
-			"57P01": // this connection was told to end
+			"57P01",          // this connection was told to end
+			"42710", "42704": // a role came or went since we looked
 			return true
 		case "XX000": // two writers on the catalog
 			return strings.Contains(pe.Message, "tuple concurrently")
