@@ -21,8 +21,8 @@ func (a *app) confirmCmd() *cobra.Command {
   - a commit that leaves no person or no request
   - the head of a branch that was rewritten or moved back
 
-The confirmation is recorded with your name in the chain of events. With an SQLite
-ledger, stop the reconciler first: it has the ledger to itself.`,
+The confirmation is recorded with your name in the chain of events. A running
+reconciler acts on it at once.`,
 		Example: "  reconciler confirm 3f786850e387550fdab836ed7e6dc881de23001b",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -33,7 +33,7 @@ ledger, stop the reconciler first: it has the ledger to itself.`,
 			if err != nil {
 				return err
 			}
-			led, err := daemon.OpenLedger(cmd.Context(), cfg, a.now)
+			led, err := daemon.OperateLedger(cmd.Context(), cfg, a.now)
 			if err != nil {
 				return err
 			}

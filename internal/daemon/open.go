@@ -14,26 +14,31 @@ import (
 	"github.com/tenure-dev/tenure/internal/forge"
 	"github.com/tenure-dev/tenure/internal/forge/github"
 	"github.com/tenure-dev/tenure/internal/ledger"
-	"github.com/tenure-dev/tenure/internal/ledger/postgres"
-	"github.com/tenure-dev/tenure/internal/ledger/sqlite"
+	"github.com/tenure-dev/tenure/internal/ledger/open"
 	"github.com/tenure-dev/tenure/internal/policy"
 	"github.com/tenure-dev/tenure/internal/source"
 )
 
-// OpenLedger opens the configured ledger for writing.
+// OpenLedger opens the configured ledger for the reconciler.
 func OpenLedger(ctx context.Context, cfg *config.Config, now func() time.Time) (*ledger.Ledger, error) {
-	if cfg.Ledger.Kind == config.Postgres {
-		return postgres.Open(ctx, cfg.Ledger.URL.Reveal(), now)
-	}
-	return sqlite.Open(ctx, "sqlite://"+cfg.Ledger.Path, now)
+	return open.Open(ctx, ledgerURL(cfg), now)
 }
 
-// ReadLedger opens the configured ledger for looking, beside a running reconciler.
+// OperateLedger opens it for an operator's word, beside a running reconciler.
+func OperateLedger(ctx context.Context, cfg *config.Config, now func() time.Time) (*ledger.Ledger, error) {
+	return open.Operator(ctx, ledgerURL(cfg), now)
+}
+
+// ReadLedger opens it for looking, beside a running reconciler.
 func ReadLedger(ctx context.Context, cfg *config.Config, now func() time.Time) (*ledger.Ledger, error) {
+	return open.ReadOnly(ctx, ledgerURL(cfg), now)
+}
+
+func ledgerURL(cfg *config.Config) string {
 	if cfg.Ledger.Kind == config.Postgres {
-		return postgres.Open(ctx, cfg.Ledger.URL.Reveal(), now)
+		return cfg.Ledger.URL.Reveal()
 	}
-	return sqlite.OpenReadOnly(ctx, "sqlite://"+cfg.Ledger.Path, now)
+	return (&url.URL{Scheme: "sqlite", Path: cfg.Ledger.Path}).String()
 }
 
 // OpenTargets opens every configured target. All that is wrong is reported at
