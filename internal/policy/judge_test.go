@@ -146,6 +146,9 @@ func TestJudgeWaysIn(t *testing.T) {
 			j.Evidence.ReadAt = clock("11:30")
 		}, waits: true, detail: "somebody unknown pushed"},
 		{name: "push record never leads to the final head", change: func(j *Judgement) { j.Evidence.HeadPushes[0].After = "1111" }, detail: "no push record says when the head"},
+		{name: "push record begins after the pull request was opened", change: func(j *Judgement) {
+			j.Evidence.HeadPushes[0].At = j.Evidence.Pull.CreatedAt.Add(time.Second)
+		}, detail: "cannot be told who pushed what it was opened with"},
 		{name: "unknown pusher", change: func(j *Judgement) { j.Evidence.HeadPushes[0].Actor.ID = 0 }, detail: "somebody unknown pushed"},
 		{name: "approver pushed to the pull request", change: func(j *Judgement) {
 			j.Evidence.HeadPushes = append(j.Evidence.HeadPushes, push(bobID, "09:10", "1111"), push(aliceID, "09:20", testHead))

@@ -23,7 +23,8 @@ func (c *judging) pushRecord() {
 			began = p.At
 		}
 	}
-	led := false // to the final head
+	led := false     // to the final head
+	reaches := false // back to what the pull request was opened with
 	var unknown *forge.Push
 	for _, p := range c.Evidence.HeadPushes {
 		if p.Kind == forge.PushDelete || p.At.After(merged) {
@@ -31,6 +32,9 @@ func (c *judging) pushRecord() {
 		}
 		if p.After != "" && p.After == c.pull.HeadSHA {
 			led = true
+		}
+		if !p.At.After(c.pull.CreatedAt) {
+			reaches = true
 		}
 		if p.At.After(c.changed) {
 			c.changed = p.At
@@ -59,6 +63,8 @@ func (c *judging) pushRecord() {
 	case !led:
 		c.changed = time.Time{}
 		fail("head", "no push record says when the head of pull request #%d last changed to %s, so no approval can be dated against it", c.pull.Number, short(c.pull.HeadSHA))
+	case !reaches:
+		fail("head", "the push record of pull request #%d starts after it was opened at %s, so it cannot be told who pushed what it was opened with", c.pull.Number, stamp(c.pull.CreatedAt))
 	case unknown != nil:
 		fail("head", "somebody unknown pushed %s to the head of pull request #%d at %s, so nobody can be told apart from them", short(unknown.After), c.pull.Number, stamp(unknown.At))
 	default:
