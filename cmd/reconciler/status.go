@@ -129,13 +129,20 @@ func requestState(r ledger.Request, now time.Time) requestStatus {
 	return out
 }
 
+// firstFailed returns the first check that denied. That nothing is in force only
+// sums the others up, and a single review only informs.
 func firstFailed(checks []grants.Check) string {
+	last := ""
 	for _, c := range checks {
-		if !c.OK {
+		switch {
+		case c.OK:
+		case c.Rule == "in-force" || c.Rule == "review":
+			last = c.Rule + ": " + c.Detail
+		default:
 			return c.Rule + ": " + c.Detail
 		}
 	}
-	return ""
+	return last
 }
 
 func (a *app) statusTable(w io.Writer, s status) error {

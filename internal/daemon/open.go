@@ -66,7 +66,7 @@ func OpenTargets(ctx context.Context, cfg *config.Config, reg *connectors.Regist
 func OpenForge(cfg *config.Config, now func() time.Time) (*github.Client, error) {
 	f := cfg.Forge
 	return github.New(github.Config{
-		Repo: f.Repository, BaseURL: f.BaseURL, Token: f.Token.Reveal(), Now: now,
+		Repo: f.Repository, Branch: cfg.Repository.Branch, BaseURL: f.BaseURL, Token: f.Token.Reveal(), Now: now,
 		AppID: f.AppID, InstallationID: f.InstallationID, PrivateKeyFile: f.PrivateKeyFile,
 	})
 }
