@@ -25,7 +25,7 @@ With --once it takes in the branch, makes one pass over every target and ends:
 exit code 1 when anything failed.`,
 		Example: `  reconciler run --config /etc/tenure/reconciler.yaml
   reconciler run --once --log-format json`,
-		Args: cobra.NoArgs,
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			cfg, err := a.loadConfig()
 			if err != nil {
@@ -39,7 +39,7 @@ exit code 1 when anything failed.`,
 			if err != nil {
 				return err
 			}
-			d, err := daemon.Open(cmd.Context(), cfg, daemon.Options{Registry: reg, Clock: reconcile.SystemClock{}, Log: log, Version: version})
+			d, err := daemon.Open(cmd.Context(), cfg, daemon.Options{Registry: reg, Clock: reconcile.NewSystemClock(), Log: log, Version: version})
 			if err != nil {
 				return err
 			}

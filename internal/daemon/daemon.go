@@ -20,6 +20,7 @@ import (
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/grants"
 	"github.com/tenure-dev/tenure/internal/config"
+	"github.com/tenure-dev/tenure/internal/forge/github"
 	"github.com/tenure-dev/tenure/internal/intake"
 	"github.com/tenure-dev/tenure/internal/jobs"
 	"github.com/tenure-dev/tenure/internal/ledger"
@@ -47,6 +48,7 @@ type Daemon struct {
 	Intake   *intake.Intake
 	Metrics  *web.Metrics
 	source   closer
+	client   *github.Client
 	tender   *revert.Tender
 	runner   *jobs.Runner
 	targets  map[string]connectors.Connector
@@ -103,6 +105,10 @@ func (d *Daemon) engine() (*reconcile.Engine, error) {
 		Guard:      grants.GuardLimits{MaxRemovals: d.cfg.Guard.MaxRemovals, MaxRemovalRatio: d.cfg.Guard.MaxRemovalRatio},
 		Resync:     d.cfg.Resync,
 		ActTimeout: d.cfg.Timeouts.Act, ObserveTimeout: d.cfg.Timeouts.Observe,
+		SecondOpinion: func(ctx context.Context) (time.Time, error) {
+			repo, err := d.client.Repository(ctx)
+			return repo.Now, err
+		},
 		RevertKey: func(at time.Time) (string, time.Time) { return revert.Key(at, d.cfg.Reverts.Group) },
 	})
 }
@@ -117,7 +123,7 @@ func (d *Daemon) openGit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.source = repo
+	d.source, d.client = repo, client
 	d.tender = &revert.Tender{
 		Ledger: d.Ledger, Forge: client, Branch: d.cfg.Repository.Branch,
 		Merge: d.cfg.Reverts.Merge == config.MergeAuto, Now: d.opts.Clock.Now, Log: d.log,

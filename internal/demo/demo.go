@@ -254,7 +254,7 @@ func (d *Demo) start(ctx context.Context, wg *sync.WaitGroup) error {
 		out = f
 	}
 	d.daemon, err = daemon.Open(ctx, cfg, daemon.Options{
-		Registry: d.o.Registry, Clock: reconcile.SystemClock{}, Version: d.o.Version,
+		Registry: d.o.Registry, Clock: reconcile.NewSystemClock(), Version: d.o.Version,
 		Log: slog.New(slog.NewTextHandler(out, nil)),
 	})
 	if err != nil {

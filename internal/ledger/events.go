@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Filter selects events. Empty fields select all.
@@ -71,4 +72,17 @@ func selectEvents(ctx context.Context, r Reader, f Filter) ([]Event, error) {
 		return nil
 	}, sql, args...)
 	return out, err
+}
+
+// LastEventAt returns the time of the newest event; zero: there is none.
+func (l *Ledger) LastEventAt(ctx context.Context) (time.Time, error) {
+	head, err := l.ChainHead(ctx)
+	if err != nil || head.Seq == 0 {
+		return time.Time{}, err
+	}
+	events, err := l.Events(ctx, Filter{AfterSeq: head.Seq - 1, Limit: 1})
+	if err != nil || len(events) == 0 {
+		return time.Time{}, err
+	}
+	return events[0].At, nil
 }

@@ -13,8 +13,15 @@ type Clock interface {
 	Sleep(ctx context.Context, t time.Time, wake <-chan struct{})
 }
 
-// SystemClock is the machine's clock.
-type SystemClock struct{}
+// SystemClock is the machine's clock. Make one with [NewSystemClock] so that jumps
+// of the wall clock are noticed; the zero value works and believes it.
+type SystemClock struct{ began time.Time }
+
+// NewSystemClock returns the machine's clock.
+func NewSystemClock() SystemClock { return SystemClock{began: time.Now()} }
+
+// Elapsed counts on the monotonic clock.
+func (c SystemClock) Elapsed() time.Duration { return time.Since(c.began) }
 
 // Now returns the present time in UTC.
 func (SystemClock) Now() time.Time { return time.Now().UTC() }

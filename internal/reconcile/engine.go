@@ -38,6 +38,9 @@ type Config struct {
 	// RevertKey names the group of revert pull requests that a request ended at
 	// a time belongs to, and when that group is due.
 	RevertKey func(ended time.Time) (key string, due time.Time)
+	// SecondOpinion asks another clock, such as the forge's, when the wall clock
+	// jumped. Nil: there is none, and nothing is granted until it is right again.
+	SecondOpinion func(ctx context.Context) (time.Time, error)
 	// Exempt reports whether a removal needs no confirmation although the guard
 	// tripped: the pull request that removed it was approved. Nil: none.
 	Exempt func(grants.Change) bool
@@ -58,6 +61,7 @@ type Recorder interface {
 // Engine runs one worker for each target.
 type Engine struct {
 	cfg     Config
+	time    *timekeeper
 	workers []*worker
 }
 
@@ -69,7 +73,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.ActTimeout <= 0 || cfg.ObserveTimeout <= 0 || cfg.Resync == nil || cfg.RevertKey == nil {
 		return nil, errors.New("reconcile: time-outs, resync schedule and revert key are needed")
 	}
-	e := &Engine{cfg: cfg}
+	e := &Engine{cfg: cfg, time: newTimekeeper(cfg.Clock)}
 	for name, c := range cfg.Targets {
 		e.workers = append(e.workers, newWorker(e, name, c))
 	}
@@ -108,6 +112,9 @@ func (e *Engine) Wake() {
 // Run reconciles until ctx ends, and returns when every worker has stopped. It
 // finishes the step it is in first.
 func (e *Engine) Run(ctx context.Context) error {
+	if last, err := e.cfg.Ledger.LastEventAt(ctx); err == nil {
+		e.time.before(last)
+	}
 	var wg sync.WaitGroup
 	for _, w := range e.workers {
 		wg.Go(func() { w.run(ctx) })
@@ -147,6 +154,7 @@ const watchEvery = time.Second
 
 func (e *Engine) watch(ctx context.Context) {
 	last := int64(-1)
+	var asked time.Duration
 	for ctx.Err() == nil {
 		v, err := e.cfg.Ledger.Version(ctx)
 		if err == nil && v != last {
@@ -155,6 +163,36 @@ func (e *Engine) watch(ctx context.Context) {
 			}
 			last = v
 		}
+		if e.time.read().jumped {
+			if asked -= watchEvery; asked <= 0 {
+				asked = opinionEvery
+				e.ask(ctx)
+			}
+		} else {
+			asked = 0
+		}
 		e.cfg.Clock.Sleep(ctx, e.cfg.Clock.Now().Add(watchEvery), nil)
 	}
+}
+
+const (
+	opinionEvery   = 15 * time.Second
+	opinionTimeout = 10 * time.Second
+)
+
+// ask gets a second opinion on a wall clock that jumped.
+func (e *Engine) ask(ctx context.Context) {
+	e.cfg.Log.Error("the wall clock jumped against the monotonic clock; nothing new is granted until another clock agrees with one of them")
+	if e.cfg.SecondOpinion == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, opinionTimeout)
+	defer cancel()
+	other, err := e.cfg.SecondOpinion(ctx)
+	if err != nil {
+		e.cfg.Log.Warn("no second opinion on the time", "error", err)
+		return
+	}
+	e.time.opinion(other)
+	e.Wake()
 }

@@ -13,6 +13,8 @@ type Ledger interface {
 	// Version changes with every write that a worker must react to (decisions,
 	// confirmations, pauses). It is cheap.
 	Version(ctx context.Context) (int64, error)
+	// LastEventAt returns when the newest event was written; zero: there is none.
+	LastEventAt(ctx context.Context) (time.Time, error)
 	// Decisions returns the decision of every request that is live or still has
 	// holds, sorted by request. EndedAt and
 	// Floor are filled in.

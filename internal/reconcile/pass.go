@@ -26,10 +26,14 @@ func (w *worker) pass(ctx context.Context) (next time.Time, err error) {
 	if err := w.acquire(ctx); err != nil {
 		return time.Time{}, err
 	}
-	s, err := w.read(ctx, began)
+	at := w.time.read()
+	s, err := w.read(ctx, at.now)
 	if err != nil {
 		return time.Time{}, err
 	}
+
+	s.starts = at.starts && !s.paused
+	s.doubted = at.jumped
 
 	var errs *multierror.Error
 	errs = multierror.Append(errs, w.end(ctx, s))
@@ -51,6 +55,8 @@ type state struct {
 	holds     map[grants.Grant]grants.Hold
 	confirmed map[string]bool
 	paused    bool
+	starts    bool // new access may be given
+	doubted   bool // the wall clock is not believed
 	withheld  []grants.Change
 }
 
@@ -130,7 +136,7 @@ func (w *worker) end(ctx context.Context, s *state) error {
 	owned := s.owned()
 	due := grants.PlanBlind(s.claims, owned)
 	due = grants.Attribute(due, owned, s.decisions, s.now)
-	allowed, withheld := grants.Guard(due, len(owned), w.cfg.Guard, s.confirmed, w.cfg.Exempt)
+	allowed, withheld := grants.Guard(due, ours(owned), w.cfg.Guard, s.confirmed, w.cfg.Exempt)
 	s.withheld = withheld
 	w.cfg.Metrics.Withheld(w.target, len(withheld))
 
@@ -142,6 +148,16 @@ func (w *worker) end(ctx context.Context, s *state) error {
 	}
 	err := w.apply(ctx, s, acts)
 	return multierror.Append(err, w.reportWithheld(ctx, withheld)).ErrorOrNil()
+}
+
+// ours counts the holds that are not pre-existing access.
+func ours(holds []grants.Hold) (n int) {
+	for _, h := range holds {
+		if !h.PreExisting {
+			n++
+		}
+	}
+	return n
 }
 
 func (w *worker) reportWithheld(ctx context.Context, withheld []grants.Change) error {
@@ -206,7 +222,7 @@ func (w *worker) settle(ctx context.Context, s *state, observed []grants.Grant) 
 		h, held := s.holds[c.Item.Grant]
 		switch c.Op {
 		case grants.OpGrant, grants.OpRenew:
-			if s.paused || held && h.RetryAt.After(s.now) {
+			if !s.starts || held && h.RetryAt.After(s.now) {
 				continue
 			}
 			acts = append(acts, c)
@@ -306,6 +322,9 @@ func (w *worker) nextPass(s *state) time.Time {
 	now := w.cfg.Clock.Now()
 	if !w.resync.After(now) {
 		w.resync = w.cfg.Resync.Next(now)
+	}
+	if s.doubted {
+		return now.Add(watchEvery)
 	}
 	next := earlier(s.boundary, w.resync)
 	overdue := 0

@@ -34,6 +34,7 @@ type world struct {
 	engine *Engine
 	intake *ledger.Lease
 	url    string
+	clock  Clock // nil: the world itself, which is believed
 }
 
 var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
@@ -54,9 +55,13 @@ func (w *world) open() {
 		w.t.Fatal(err)
 	}
 	w.led, w.intake = led, nil
+	clock := w.clock
+	if clock == nil {
+		clock = w
+	}
 	w.engine, err = New(Config{
 		Ledger: crashing{led, w}, Targets: map[string]connectors.Connector{"db": w.target},
-		Clock: w, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: noMetrics{},
+		Clock: clock, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: noMetrics{},
 		Guard: grants.GuardLimits{}, Resync: cron.Every(10 * time.Minute),
 		ActTimeout: 30 * time.Second, ObserveTimeout: 30 * time.Second,
 		RevertKey: func(at time.Time) (string, time.Time) { return at.Format("150405"), at.Add(time.Minute) },
