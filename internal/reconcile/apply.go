@@ -102,6 +102,10 @@ func (w *worker) act(ctx context.Context, changes []grants.Change) []result {
 		}
 	} else {
 		for i, a := range acts {
+			if !w.leased() {
+				out[i] = result{err: ledger.ErrLostLease, at: w.cfg.Clock.Now()}
+				continue
+			}
 			var err error
 			if a.Revoke {
 				err = w.conn.Revoke(ctx, a.Grant)

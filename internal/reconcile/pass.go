@@ -37,10 +37,16 @@ func (w *worker) pass(ctx context.Context) (next time.Time, err error) {
 
 	var errs *multierror.Error
 	errs = multierror.Append(errs, w.end(ctx, s))
+	if !w.leased() {
+		return time.Time{}, multierror.Append(errs, ledger.ErrLostLease)
+	}
 	if observed, err := w.observe(ctx, s); err != nil {
 		errs = multierror.Append(errs, err)
 	} else {
 		errs = multierror.Append(errs, w.settle(ctx, s, observed))
+	}
+	if !w.leased() {
+		return time.Time{}, multierror.Append(errs, ledger.ErrLostLease)
 	}
 	errs = multierror.Append(errs, w.finish(ctx, s))
 	return w.nextPass(s), errs.ErrorOrNil()

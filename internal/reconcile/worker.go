@@ -44,22 +44,34 @@ func (w *worker) run(ctx context.Context) {
 	defer w.release()
 	for ctx.Err() == nil {
 		next, err := w.pass(ctx)
-		if err != nil && ctx.Err() == nil {
+		switch {
+		case errors.Is(err, ledger.ErrLeased):
+			// Another replica serves the target. Whoever comes after it must not be
+			// late for what ends just then.
+			w.failures = 0
+			next = w.cfg.Clock.Now().Add(leasePoll)
+		case err != nil && ctx.Err() == nil:
 			w.failures++
 			retry := w.cfg.Clock.Now().Add(backoff(w.failures))
 			next = earlier(next, retry)
-			if !errors.Is(err, ledger.ErrLeased) {
-				w.cfg.Log.Error("reconciling failed; trying again", "target", w.target, "error", err, "retry", retry)
-			}
-		} else {
+			w.cfg.Log.Error("reconciling failed; trying again", "target", w.target, "error", err, "retry", retry)
+		default:
 			w.failures = 0
 		}
 		w.cfg.Clock.Sleep(ctx, next, w.wake)
 	}
 }
 
-// acquire takes the target's lease if this worker does not have it.
+// leasePoll is how often a lease that another replica has is asked for: how late
+// that replica's death is noticed.
+const leasePoll = time.Second
+
+// acquire takes the target's lease if this worker does not have it, or has lost it
+// since the last pass.
 func (w *worker) acquire(ctx context.Context) error {
+	if !w.leased() {
+		w.release()
+	}
 	if w.lease != nil {
 		return nil
 	}
@@ -69,6 +81,20 @@ func (w *worker) acquire(ctx context.Context) error {
 	}
 	w.lease = l
 	return nil
+}
+
+// leased reports whether the worker has the lease, as far as it knows. Without it
+// nothing may be done any more.
+func (w *worker) leased() bool {
+	if w.lease == nil {
+		return false
+	}
+	select {
+	case <-w.lease.Lost():
+		return false
+	default:
+		return true
+	}
 }
 
 // release gives the lease back, also when the context has ended already.
@@ -87,6 +113,9 @@ func (w *worker) release() {
 // commit writes a batch; a lost lease is forgotten, so that the next pass asks
 // for it anew.
 func (w *worker) commit(ctx context.Context, b ledger.Batch) error {
+	if w.lease == nil {
+		return ledger.ErrLostLease
+	}
 	err := w.cfg.Ledger.Commit(ctx, w.lease, b)
 	if errors.Is(err, ledger.ErrLostLease) {
 		w.release()
