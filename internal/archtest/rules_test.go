@@ -110,7 +110,18 @@ var rules = map[string]rule{
 	"internal/minihub/hubcheck": {kept: []string{"github.com/getkin/kin-openapi"}, testing: true},
 
 	"internal/pgtest": {kept: []string{"github.com/jackc/pgx"}, testing: true},
-	"internal/demo":   {packages: []string{"*"}, kept: []string{"github.com/jackc/pgx", "github.com/go-git/go-git", "github.com/google/go-github"}},
+
+	// The tests of the whole, and what sets their scene.
+	"internal/e2e": {external: none, testing: true},
+	"internal/e2e/stage": {
+		packages: []string{
+			"connectors", "connectors/all", "grants", "internal/config", "internal/daemon", "internal/ledger",
+			"internal/minihub", "internal/minihub/hubcheck", "internal/policy", "internal/reconcile",
+		},
+		external: none, testing: true,
+	},
+
+	"internal/demo": {packages: []string{"*"}, kept: []string{"github.com/jackc/pgx", "github.com/go-git/go-git", "github.com/google/go-github"}},
 
 	"examples":           {external: none},
 	"internal/archtest":  {external: none},
@@ -122,16 +133,18 @@ var rules = map[string]rule{
 
 // importers names all packages whose code may import one; tests may too.
 var importers = map[string][]string{
-	"connectors/all":             {"cmd/reconciler", "internal/demo"},
+	"connectors/all":             {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
 	"connectors/conformance":     nil,
 	"examples":                   {"cmd/reconciler", "internal/demo"},
 	"internal/archtest":          nil,
-	"internal/daemon":            {"cmd/reconciler", "internal/demo"},
+	"internal/daemon":            {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
 	"internal/demo":              {"cmd/reconciler"},
 	"internal/deps":              nil,
 	"internal/ledger/ledgertest": nil,
-	"internal/minihub":           {"cmd/reconciler", "internal/demo"},
-	"internal/minihub/hubcheck":  nil,
+	"internal/e2e":               nil,
+	"internal/e2e/stage":         nil,
+	"internal/minihub":           {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
+	"internal/minihub/hubcheck":  {"internal/e2e/stage"},
 	"internal/pgtest":            nil,
 	"cmd/reconciler":             nil,
 }

@@ -1,0 +1,134 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/connectors/all"
+	"github.com/tenure-dev/tenure/internal/config"
+	"github.com/tenure-dev/tenure/internal/daemon"
+	"github.com/tenure-dev/tenure/internal/reconcile"
+)
+
+// configure writes the reconciler's configuration, as an operator would.
+func (s *Stage) configure() {
+	bot, _ := s.Hub.User(Bot)
+	s.must(os.WriteFile(s.file("forge-token"), []byte(bot.Token), 0o600))
+	or := func(v, otherwise string) string {
+		if v == "" {
+			return otherwise
+		}
+		return v
+	}
+	text := fmt.Sprintf(`repository: {url: %[1]s/%[2]s.git, branch: main}
+trust: {from: %[3]s, group: admins, count: 1, approvalsValid: %[6]s}
+forge: {type: github, baseURL: %[1]s/api/v3/, tokenFile: %[4]s/forge-token}
+poll: 1s
+resync: "@every 10m"
+ledger: %[5]s
+stateDir: %[4]s/state
+reverts: %[7]s
+guard: %[8]s
+evidence: {file: %[4]s/evidence.jsonl}
+listen: ""
+%[9]s
+targets:
+  bastion: {connector: file, path: %[4]s/targets/bastion, format: csv}
+  wiki: {connector: file, path: %[4]s/targets/wiki, format: csv}
+%[10]s`, s.URL, Repo, s.From, s.Dir, or(s.o.Ledger, "sqlite://"+s.Dir+"/ledger.db"), or(s.o.ApprovalsValid, "7d"),
+		or(s.o.Reverts, "{group: 5m, merge: manual}"), or(s.o.Guard, "{maxRemovals: 50, maxRemovalRatio: 0.25}"), s.o.Config, s.o.Targets)
+	if s.o.Postgres != "" {
+		s.must(os.WriteFile(s.file("postgres-dsn"), []byte(s.o.Postgres), 0o600))
+		text += "\n  orders-db: {connector: postgres, dsnFile: " + s.file("postgres-dsn") + "}\n"
+	}
+	s.must(os.WriteFile(s.ConfigFile(), []byte(text), 0o600))
+}
+
+func (s *Stage) file(name string) string { return filepath.Join(s.Dir, name) }
+
+// ConfigFile is the path of reconciler.yaml.
+func (s *Stage) ConfigFile() string { return s.file("reconciler.yaml") }
+
+func (s *Stage) clock() reconcile.Clock {
+	if s.Clock == nil {
+		return reconcile.SystemClock{}
+	}
+	return s.Clock
+}
+
+// open builds the reconciler as cmd/reconciler does.
+func (s *Stage) open() {
+	s.T.Helper()
+	cfg, err := config.Load(s.ConfigFile(), os.LookupEnv)
+	s.must(err)
+	reg, err := connectors.NewRegistry(all.Drivers()...)
+	s.must(err)
+	ctx, cancel := s.ctx()
+	defer cancel()
+	s.Daemon, err = daemon.Open(ctx, cfg, daemon.Options{Registry: reg, Clock: s.clock(), Log: s.logger(), Version: "test"})
+	s.must(err)
+}
+
+// close ends the reconciler and verifies the chain of events that it leaves.
+func (s *Stage) close() {
+	if s.stop != nil {
+		s.stop()
+	}
+	if s.Daemon == nil {
+		return
+	}
+	ctx, cancel := s.ctx()
+	defer cancel()
+	if err := s.Daemon.Ledger.Verify(ctx); err != nil {
+		s.T.Errorf("the chain of events is broken: %v", err)
+	}
+	if err := s.Daemon.Close(); err != nil {
+		s.T.Errorf("close: %v", err)
+	}
+	s.Daemon = nil
+}
+
+// Restart ends the reconciler and opens a new one on the same ledger and targets.
+func (s *Stage) Restart() {
+	s.T.Helper()
+	s.close()
+	s.open()
+}
+
+// Pass takes in the branch and passes over every target once. It fails the test on
+// any error.
+func (s *Stage) Pass() {
+	s.T.Helper()
+	if err := s.TryPass(); err != nil {
+		s.T.Fatalf("pass at %s: %v", s.Now(), err)
+	}
+}
+
+// TryPass is Pass that returns what went wrong.
+func (s *Stage) TryPass() error {
+	ctx, cancel := s.ctx()
+	defer cancel()
+	return s.Daemon.Once(ctx)
+}
+
+// Run runs the reconciler in the background, jobs and all, until the test ends or
+// Halt.
+func (s *Stage) Run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	d := s.Daemon
+	go func() { done <- d.Run(ctx) }()
+	s.stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			s.T.Errorf("run: %v", err)
+		}
+		s.stop = nil
+	}
+}
+
+// Halt ends Run.
+func (s *Stage) Halt() { s.stop() }
