@@ -16,7 +16,6 @@ type sample struct {
 	Timeout time.Duration     `setting:"timeout"`
 	Roles   []string          `setting:"roles"`
 	Rules   map[string]string `setting:"rules"`
-	private int
 }
 
 func TestSettingsOfEveryKindAreDecoded(t *testing.T) {

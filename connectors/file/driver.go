@@ -74,7 +74,7 @@ func open(target string, s connectors.Settings) (*connector, error) {
 		return nil, err
 	}
 	if !filepath.IsAbs(set.Path) || filepath.Clean(set.Path) != set.Path {
-		return nil, errors.New("setting path must be an absolute path without . and ..")
+		return nil, errors.New("setting path must be an absolute path, without dot segments")
 	}
 	f, err := newFormat(target, set)
 	if err != nil {

@@ -156,7 +156,7 @@ func (o *object) ConvertToNative(t reflect.Type) (any, error) {
 // ConvertToType implements ref.Val.
 func (o *object) ConvertToType(t ref.Type) ref.Val {
 	if t == types.TypeType {
-		return types.NewObjectTypeValue(o.name)
+		return cel.ObjectType(o.name)
 	}
 	return types.NewErr("%s cannot be converted to %s", o.name, t.TypeName())
 }

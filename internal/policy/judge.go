@@ -119,10 +119,6 @@ func (c *judging) compiled() *Rules {
 	return c.Rules
 }
 
-func (c *judging) isSubject(name string) bool {
-	return slices.ContainsFunc(c.subjects, func(p *schema.Person) bool { return p.Name == name })
-}
-
 // names prints a list of names.
 func names(list []string) string {
 	if len(list) == 0 {

@@ -57,12 +57,11 @@ func Child(open func(ctx context.Context, url string) (*ledger.Ledger, error)) {
 	if url == "" {
 		return
 	}
-	if err := child(context.Background(), url, open); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, child(context.Background(), url, open))
+	os.Exit(1)
 }
 
+// child writes until it is killed; it returns only with an error.
 func child(ctx context.Context, url string, open func(context.Context, string) (*ledger.Ledger, error)) error {
 	l, err := open(ctx, url)
 	if err != nil {
