@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -16,10 +18,13 @@ import (
 func (a *app) loadConfig() (*config.Config, error) {
 	cfg, err := config.Load(a.configFile, a.env)
 	if err != nil {
-		return nil, fmt.Errorf("configuration:\n%w", err)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("there is no configuration at %s; name it with --config", a.configFile)
+		}
+		return nil, err
 	}
 	for _, w := range cfg.Warnings {
-		fmt.Fprintln(a.err, "warning:", w.Error())
+		fmt.Fprintln(a.err, a.tint(a.err, yellow, "warning:"), safe(w.Error()))
 	}
 	return cfg, nil
 }
@@ -32,7 +37,10 @@ func (a *app) readLedger(ctx context.Context) (*config.Config, *ledger.Ledger, e
 	}
 	led, err := daemon.ReadLedger(ctx, cfg, a.now)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w; has `reconciler run` been started with this configuration?", err)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, fmt.Errorf("%w; has `reconciler run` been started with this configuration?", err)
+		}
+		return nil, nil, notFine{err}
 	}
 	return cfg, led, nil
 }

@@ -24,7 +24,7 @@ func (a *app) confirmCmd() *cobra.Command {
 The confirmation is recorded with your name in the chain of events. A running
 reconciler acts on it at once.`,
 		Example: "  reconciler confirm 3f786850e387550fdab836ed7e6dc881de23001b",
-		Args:    cobra.ExactArgs(1),
+		Args:    arguments("COMMIT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !fullHash.MatchString(args[0]) {
 				return fmt.Errorf("%q is not a full commit hash: 40 lower-case hexadecimal digits", args[0])
@@ -41,6 +41,9 @@ reconciler acts on it at once.`,
 			who := "unknown"
 			if u, err := user.Current(); err == nil {
 				who = u.Username
+			}
+			if by, _ := a.env("SUDO_USER"); by != "" {
+				who += " (sudo by " + safe(by) + ")"
 			}
 			if err := led.Confirm(cmd.Context(), args[0], who); err != nil {
 				return err

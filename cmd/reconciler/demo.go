@@ -24,7 +24,7 @@ Exit code with --once: 0 only if every step was seen.`,
 		Example: `  reconciler demo
   reconciler demo --once
   reconciler demo --postgres postgres://postgres@127.0.0.1/scratch`,
-		Args: cobra.NoArgs,
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			reg, err := registry()
 			if err != nil {

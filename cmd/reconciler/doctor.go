@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"slices"
@@ -33,25 +32,33 @@ Nothing is changed.
 
 Exit code 1: something is not as it must be.`,
 		Example: "  reconciler doctor --config /etc/tenure/reconciler.yaml",
-		Args:    cobra.NoArgs,
+		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := a.loadConfig()
 			if err != nil {
 				return err
 			}
-			findings := a.examine(cmd.Context(), cfg)
-			if err := a.print(findings, func(w io.Writer) error {
-				for _, f := range findings {
-					fmt.Fprintf(w, "%s %s: %s\n", a.mark(f.OK), f.Check, safe(f.Detail))
-				}
-				return nil
-			}); err != nil {
-				return err
-			}
-			for _, f := range findings {
+			var findings []finding
+			bad := 0
+			a.examine(cmd.Context(), cfg, func(f finding) {
+				findings = append(findings, f)
 				if !f.OK {
-					return errNotFine
+					bad++
 				}
+				if a.people() { // at once: a check may take its time
+					fmt.Fprintf(a.out, "%s %s: %s\n", a.mark(f.OK), f.Check, safe(f.Detail))
+				}
+			})
+			if !a.people() {
+				if err := a.print(findings, nil); err != nil {
+					return err
+				}
+			}
+			if bad > 0 {
+				if a.people() {
+					fmt.Fprintf(a.err, "%s failed.\n", count(bad, "check has", "checks have"))
+				}
+				return errNotFine
 			}
 			return nil
 		},
@@ -64,28 +71,26 @@ Exit code 1: something is not as it must be.`,
 // doctorTimeout bounds each check.
 const doctorTimeout = 30 * time.Second
 
-func (a *app) examine(ctx context.Context, cfg *config.Config) []finding {
-	var out []finding
+func (a *app) examine(ctx context.Context, cfg *config.Config, tell func(finding)) {
 	note := func(check, good string, errs ...error) {
 		bad := false
 		for _, err := range errs {
 			if err != nil {
-				out = append(out, finding{check, false, err.Error()})
+				tell(finding{check, false, err.Error()})
 				bad = true
 			}
 		}
 		if !bad {
-			out = append(out, finding{check, true, good})
+			tell(finding{check, true, good})
 		}
 	}
-	note("configuration", fmt.Sprintf("%d targets", len(cfg.Targets)))
+	note("configuration", "can be read; it names "+count(len(cfg.Targets), "target", "targets"))
 	led := a.examineLedger(ctx, cfg, note)
 	if led != nil {
 		defer led.Close()
 	}
 	a.examineGit(ctx, cfg, note)
 	a.examineTargets(ctx, cfg, led, note)
-	return out
 }
 
 type noter func(check, good string, errs ...error)

@@ -47,7 +47,7 @@ answer says what the request would need.
 Exit code 1: the request is not granted.`,
 		Example: `  reconciler explain requests/2026/alice-orders-incident.yaml
   reconciler explain --repo . requests/2026/alice-orders-incident.yaml`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e, err := a.explain(cmd.Context(), repo, args[0])
 			if err != nil {
@@ -86,7 +86,7 @@ func (a *app) explain(ctx context.Context, repo, file string) (explanation, erro
 		return e, err
 	}
 	if len(rows) == 0 {
-		return e, fmt.Errorf("the reconciler has not seen a request at %s; paths are relative to the top of the access repository", e.Path)
+		return e, notFine{fmt.Errorf("the reconciler has not seen a request at %s; paths are relative to the top of the access repository, and a file counts once it is merged", e.Path)}
 	}
 	row := rows[0]
 	e.State = requestState(row, a.now()).State
@@ -149,7 +149,7 @@ func (a *app) explainFile(repo, file string) (explanation, error) {
 }
 
 func (a *app) explainText(w io.Writer, e explanation) error {
-	fmt.Fprintf(w, "%s: %s\n", safe(e.Path), e.State)
+	fmt.Fprintf(w, "%s: %s\n", safe(e.Path), a.tint(w, stateColour(e.State), e.State))
 	for _, p := range e.Problems {
 		fmt.Fprintf(w, "  %s %s\n", a.mark(false), safe(p.Error()))
 	}
@@ -172,7 +172,11 @@ func (a *app) explainText(w io.Writer, e explanation) error {
 		}
 	}
 	if d := e.Decision; d != nil {
-		fmt.Fprintf(w, "  decision: granted=%t\n", d.Granted)
+		verdict := "not granted"
+		if d.Granted {
+			verdict = "granted"
+		}
+		fmt.Fprintf(w, "  decision: %s\n", verdict)
 		for i, t := range d.Terms {
 			fmt.Fprintf(w, "  window%s: %s to %s%s\n", ordinal(i, len(d.Terms)), stamp(t.Span.From), stamp(t.Span.Until), recurring(t.Schedule))
 		}
@@ -187,7 +191,28 @@ func (a *app) explainText(w io.Writer, e explanation) error {
 	for _, h := range e.Holds {
 		fmt.Fprintf(w, "  holds %s until %s (%s)\n", safe(h.Grant.String()), stamp(h.Until), h.State)
 	}
+	if next := e.next(); next != "" {
+		fmt.Fprintf(w, "  next: %s\n", next)
+	}
 	return nil
+}
+
+// next says what has to be done for the access, if anything can be.
+func (e explanation) next() string {
+	switch e.State {
+	case "waiting":
+		return "nothing has to be done; the forge is asked again by itself"
+	case "ended", "removed":
+		return "what has ended never comes back; ask again with a new file"
+	case "not granted":
+		return "no approval counts after the merge; remove this file, then ask again in a new one and have it approved before it is merged"
+	case "not on the branch":
+		if len(e.Problems) > 0 {
+			return "mend the file, then run `reconciler validate`"
+		}
+		return "open a pull request, and have it approved before it is merged"
+	}
+	return ""
 }
 
 func (a *app) explainVersion(w io.Writer, n int, v policy.Version) {
@@ -237,9 +262,19 @@ func (a *app) checks(w io.Writer, indent string, checks []grants.Check) {
 
 func (a *app) mark(ok bool) string {
 	if ok {
-		return a.colour("32", "✓")
+		return a.tint(a.out, green, "✓")
 	}
-	return a.colour("31", "✗")
+	return a.tint(a.out, red, "✗")
+}
+
+func stateColour(state string) string {
+	switch state {
+	case "in force":
+		return green
+	case "ended", "removed", "waiting":
+		return yellow
+	}
+	return red
 }
 
 func ordinal(i, n int) string {

@@ -42,16 +42,27 @@ Files that are there already are never overwritten.`,
 		Example: `  reconciler init ./access \
     --admin alice --admin-login alice-gh --admin-id 583231 \
     --approver bob --approver-login bob-gh --approver-id 583232`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return a.initRepo(pathArg(args), o) },
+		Args: arguments("[PATH]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var missing []string
+			for _, name := range []string{"admin", "admin-login", "admin-id", "approver", "approver-login", "approver-id"} {
+				if !cmd.Flags().Changed(name) {
+					missing = append(missing, "--"+name)
+				}
+			}
+			if len(missing) > 0 { // a default number would be a stranger's account
+				return usage(cmd, fmt.Errorf("missing: %s", strings.Join(missing, ", ")))
+			}
+			return a.initRepo(pathArg(args), o)
+		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Admin, "admin", "alice", "name of the first person, who is an admin")
-	f.StringVar(&o.Login, "admin-login", "alice-gh", "the admin's login on the forge")
-	f.Int64Var(&o.ID, "admin-id", 1, "the admin's number on the forge")
-	f.StringVar(&o.Approver, "approver", "bob", "name of the second person, who approves")
-	f.StringVar(&o.ALogin, "approver-login", "bob-gh", "the approver's login on the forge")
-	f.Int64Var(&o.AID, "approver-id", 2, "the approver's number on the forge")
+	f.StringVar(&o.Admin, "admin", "", "name of the first person, an administrator")
+	f.StringVar(&o.Login, "admin-login", "", "the admin's login on the forge")
+	f.Int64Var(&o.ID, "admin-id", 0, "the admin's number on the forge")
+	f.StringVar(&o.Approver, "approver", "", "name of the second person, who approves")
+	f.StringVar(&o.ALogin, "approver-login", "", "the approver's login on the forge")
+	f.Int64Var(&o.AID, "approver-id", 0, "the approver's number on the forge")
 	return cmd
 }
 
@@ -61,14 +72,14 @@ var (
 )
 
 func (o initOptions) check() error {
-	for flag, name := range map[string]string{"--admin": o.Admin, "--approver": o.Approver} {
-		if !personName.MatchString(name) {
-			return fmt.Errorf("%s %q is not a name; use lower-case letters, digits, dots, dashes and underscores", flag, name)
+	for _, f := range [][2]string{{"--admin", o.Admin}, {"--approver", o.Approver}} {
+		if !personName.MatchString(f[1]) {
+			return fmt.Errorf("%s %q is not a name; use lower-case letters, digits, dots, dashes and underscores", f[0], f[1])
 		}
 	}
-	for flag, login := range map[string]string{"--admin-login": o.Login, "--approver-login": o.ALogin} {
-		if !loginName.MatchString(login) {
-			return fmt.Errorf("%s %q is not a login", flag, login)
+	for _, f := range [][2]string{{"--admin-login", o.Login}, {"--approver-login", o.ALogin}} {
+		if !loginName.MatchString(f[1]) {
+			return fmt.Errorf("%s %q is not a login; use letters, digits and dashes", f[0], f[1])
 		}
 	}
 	switch {
@@ -123,12 +134,12 @@ func (a *app) initRepo(path string, o initOptions) error {
 	if err != nil {
 		return fmt.Errorf("write the access repository: %w", err)
 	}
-	fmt.Fprintf(a.out, `%d files written, %d kept. Next:
+	fmt.Fprintf(a.out, `%s written, %d kept. Next:
 
   1. reconciler validate %s
   2. commit, push, and protect the branch: one approval, no direct pushes
   3. put the commit's full hash into trust.from of reconciler.yaml (git rev-parse HEAD)
   4. reconciler doctor --config reconciler.yaml, then reconciler run --config reconciler.yaml
-`, written, kept, path)
+`, count(written, "file", "files"), kept, path)
 	return nil
 }

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -53,11 +52,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		return exitFine
 	case errors.Is(err, errNotFine):
 		return exitNotFine
-	case errors.As(err, &bad):
-		fmt.Fprintln(errOut, "error:", err)
+	}
+	app.complain(err)
+	if errors.As(err, &bad) {
 		return exitNotFine
 	}
-	fmt.Fprintln(errOut, "error:", err)
 	return exitUsage
 }
 
@@ -89,13 +88,15 @@ Exit codes of every command:
   reconciler run --config reconciler.yaml`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          subcommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(
 		a.runCmd(), a.validateCmd(), a.planCmd(), a.statusCmd(), a.explainCmd(), a.doctorCmd(),
-		a.confirmCmd(), a.initCmd(), a.schemaCmd(), a.demoCmd(), a.versionCmd(),
+		a.confirmCmd(), a.initCmd(), a.schemaCmd(), a.demoCmd(), a.completionCmd(), a.versionCmd(),
 	)
-	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SetHelpCommand(a.helpCmd())
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(flagError)
 	return root
 }

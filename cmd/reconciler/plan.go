@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
 
 	"github.com/tenure-dev/tenure/connectors"
@@ -35,7 +34,7 @@ With --at it shows what a pass at another time would do, given what is known now
 Exit code 1: a target could not be read.`,
 		Example: `  reconciler plan
   reconciler plan --at 2026-11-24T20:00:00Z -o json`,
-		Args: cobra.NoArgs,
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			when := a.now()
 			if at != "" {
@@ -133,16 +132,6 @@ func planTarget(ctx context.Context, led *ledger.Ledger, name string, c connecto
 	return grants.Attribute(grants.Plan(claims, observed, holds), holds, decisions, at), nil
 }
 
-func errorList(err error) []error {
-	if m, ok := err.(*multierror.Error); ok {
-		return m.Errors
-	}
-	if err != nil {
-		return []error{err}
-	}
-	return nil
-}
-
 func (a *app) planTable(w io.Writer, p planned) error {
 	var rows [][]string
 	for _, c := range p.Changes {
@@ -152,7 +141,7 @@ func (a *app) planTable(w io.Writer, p planned) error {
 		return err
 	}
 	for _, e := range p.Errors {
-		fmt.Fprintln(a.err, a.colour("31", "error")+": "+safe(e))
+		fmt.Fprintln(a.err, a.tint(a.err, red, "error")+": "+safe(e))
 	}
 	if len(rows) == 0 && len(p.Errors) == 0 {
 		fmt.Fprintln(a.err, "Nothing would change.")

@@ -40,6 +40,9 @@ exit code 1 when anything failed.`,
 				return err
 			}
 			d, err := daemon.Open(cmd.Context(), cfg, daemon.Options{Registry: reg, Clock: reconcile.NewSystemClock(), Log: log, Version: version})
+			if errors.As(err, new(daemon.LedgerError)) {
+				return notFine{err} // it may come back, so a supervisor shall try again
+			}
 			if err != nil {
 				return err
 			}
@@ -48,12 +51,18 @@ exit code 1 when anything failed.`,
 				if err := d.Once(cmd.Context()); err != nil {
 					return notFine{err}
 				}
+				head := "none"
+				if s := d.Status(); s != nil {
+					head = s.Head
+				}
+				log.Info("one pass is done", "branch", cfg.Repository.Branch, "head", head, "targets", len(cfg.Targets))
 				return nil
 			}
 			log.Info("reconciling", "repository", cfg.Repository.URL, "branch", cfg.Repository.Branch, "targets", len(cfg.Targets), "version", version)
 			if err := d.Run(cmd.Context()); err != nil {
-				return notFine{fmt.Errorf("stopped: %w", err)}
+				return notFine{fmt.Errorf("the reconciler stopped: %w", err)}
 			}
+			log.Info("stopped; access ends on time only while a reconciler runs")
 			return nil
 		},
 	}

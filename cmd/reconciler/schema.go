@@ -26,7 +26,7 @@ Kinds: ` + strings.Join(kinds, ", "),
 		Example: `  reconciler schema
   reconciler schema AccessRequest > access-request.schema.json
   reconciler schema config`,
-		Args:      cobra.MaximumNArgs(1),
+		Args:      arguments("[KIND]"),
 		ValidArgs: kinds,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -41,7 +41,11 @@ Kinds: ` + strings.Join(kinds, ", "),
 			}
 			text, ok := schema.JSONSchema(args[0])
 			if !ok {
-				return fmt.Errorf("unknown kind %q (kinds: %s)", args[0], strings.Join(kinds, ", "))
+				hint := ""
+				if k := nearest(args[0], kinds); k != "" {
+					hint = fmt.Sprintf("; did you mean %q?", k)
+				}
+				return fmt.Errorf("unknown kind %q%s (kinds: %s)", args[0], hint, strings.Join(kinds, ", "))
 			}
 			_, err := io.WriteString(a.out, strings.TrimRight(string(text), "\n")+"\n")
 			return err

@@ -44,7 +44,7 @@ is missing. It reads the ledger only and works while Git and the forge are down.
 Exit code 1: a revoke is overdue, drift was found, or the branch was rewritten.`,
 		Example: `  reconciler status
   reconciler status -o json | jq '.holds[].subject'`,
-		Args: cobra.NoArgs,
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, led, err := a.readLedger(cmd.Context())
 			if err != nil {
@@ -70,7 +70,7 @@ Exit code 1: a revoke is overdue, drift was found, or the branch was rewritten.`
 }
 
 func readStatus(ctx context.Context, led *ledger.Ledger, now time.Time) (status, error) {
-	s := status{At: now}
+	s := status{At: now, Requests: []requestStatus{}}
 	head, err := led.Head(ctx)
 	if err != nil {
 		return s, err
@@ -79,6 +79,7 @@ func readStatus(ctx context.Context, led *ledger.Ledger, now time.Time) (status,
 	if s.Holds, err = led.Holds(ctx, ""); err != nil {
 		return s, err
 	}
+	s.Holds = append([]grants.Hold{}, s.Holds...) // [] rather than null
 	for _, h := range s.Holds {
 		if !h.PreExisting && !h.Until.After(now) {
 			s.Overdue++
@@ -87,9 +88,11 @@ func readStatus(ctx context.Context, led *ledger.Ledger, now time.Time) (status,
 	if s.Drift, err = led.Drift(ctx); err != nil {
 		return s, err
 	}
+	s.Drift = append([]ledger.Drift{}, s.Drift...)
 	if s.Reverts, err = led.Reverts(ctx, "open"); err != nil {
 		return s, err
 	}
+	s.Reverts = append([]ledger.Revert{}, s.Reverts...)
 	rows, err := led.Requests(ctx)
 	if err != nil {
 		return s, err
@@ -147,7 +150,7 @@ func firstFailed(checks []grants.Check) string {
 
 func (a *app) statusTable(w io.Writer, s status) error {
 	if s.Diverged != "" {
-		fmt.Fprintln(a.err, a.colour("31", "The branch was rewritten or moved back to "+s.Diverged+"; nothing new is granted until `reconciler confirm "+s.Diverged+"`."))
+		fmt.Fprintln(a.err, a.tint(a.err, red, "The branch was rewritten or moved back to "+s.Diverged+"; nothing new is granted until `reconciler confirm "+s.Diverged+"`."))
 	}
 	var rows [][]string
 	for _, h := range s.Holds {
@@ -156,7 +159,7 @@ func (a *app) statusTable(w io.Writer, s status) error {
 		case h.PreExisting:
 			state = "pre-existing"
 		case !h.Until.After(s.At):
-			state = a.colour("31", "overdue")
+			state = a.tint(w, red, "overdue")
 		}
 		if h.LastError != "" {
 			state += ": " + safe(h.LastError)
@@ -167,7 +170,7 @@ func (a *app) statusTable(w io.Writer, s status) error {
 		return err
 	}
 	for _, d := range s.Drift {
-		fmt.Fprintf(a.err, "%s: %s (since %s)\n", a.colour("33", "drift"), safe(d.Grant.String()), stamp(d.Since))
+		fmt.Fprintf(a.err, "%s: %s (since %s)\n", a.tint(a.err, yellow, "drift"), safe(d.Grant.String()), stamp(d.Since))
 	}
 	for _, r := range s.Requests {
 		if r.Missing != "" {

@@ -39,7 +39,7 @@ Every problem is printed as file:line:column: what is wrong; what is allowed.
 With GITHUB_ACTIONS=true it also prints annotations and writes a job summary.`,
 		Example: `  reconciler validate
   reconciler validate ./access-repo -o json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: arguments("[PATH]"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			path := pathArg(args)
 			v, err := validateTree(path)
@@ -104,6 +104,7 @@ func validateTree(path string) (validation, error) {
 	}
 	slices.SortFunc(v.Problems, schema.Problem.Compare)
 	v.Problems = slices.CompactFunc(v.Problems, func(x, y schema.Problem) bool { return x == y })
+	v.Problems = append([]schema.Problem{}, v.Problems...) // [] rather than null
 	v.OK = !slices.ContainsFunc(v.Problems, func(p schema.Problem) bool { return !p.Warning })
 	if v.OK && v.Requests+v.Roles+v.People+v.Groups+v.Targets == 0 {
 		return v, fmt.Errorf("%s holds no document of %s; name the top of the access repository", path, schema.APIVersion)
@@ -112,20 +113,42 @@ func validateTree(path string) (validation, error) {
 }
 
 func (a *app) validationTable(w io.Writer, v validation) error {
+	errs, warnings := 0, 0
 	for _, p := range v.Problems {
-		mark := a.colour("31", "error")
-		if p.Warning {
-			mark = a.colour("33", "warning")
+		place, message, colour := fmt.Sprintf("%s:%d:%d:", p.Pos.File, p.Pos.Line, p.Pos.Column), p.Message, red
+		if errs++; p.Warning {
+			errs, warnings = errs-1, warnings+1
+			message, colour = "warning: "+message, yellow
 		}
-		fmt.Fprintf(w, "%s: %s\n", safe(p.Error()), mark)
+		fmt.Fprintln(w, a.tint(w, colour, inert(place)), inert(message))
 	}
-	state := a.colour("32", "valid")
+	state := a.tint(w, green, "valid")
 	if !v.OK {
-		state = a.colour("31", fmt.Sprintf("%d problems", len(v.Problems)))
+		state = a.tint(w, red, count(errs, "problem", "problems"))
 	}
-	_, err := fmt.Fprintf(w, "%s: %s (%d requests, %d roles, %d people, %d groups, %d targets, %d rules)\n",
-		v.Path, state, v.Requests, v.Roles, v.People, v.Groups, v.Targets, v.Rules)
+	if warnings > 0 {
+		state += ", " + a.tint(w, yellow, count(warnings, "warning", "warnings"))
+	}
+	_, err := fmt.Fprintf(w, "%s: %s (%s)\n", safe(v.Path), state, v.contents())
 	return err
+}
+
+// inert is safe text that a CI runner does not take for a command of its own,
+// whatever a file is called: those begin a line with two colons, or hold ##[.
+func inert(s string) string {
+	s = strings.ReplaceAll(safe(s), "##[", "## [")
+	if strings.HasPrefix(strings.TrimSpace(s), ":") {
+		s = "./" + s
+	}
+	return s
+}
+
+// contents counts the documents.
+func (v validation) contents() string {
+	return strings.Join([]string{
+		count(v.Requests, "request", "requests"), count(v.Roles, "role", "roles"), count(v.People, "person", "people"),
+		count(v.Groups, "group", "groups"), count(v.Targets, "target", "targets"), count(v.Rules, "rule", "rules"),
+	}, ", ")
 }
 
 // annotate prints workflow commands and writes the job summary. Text from the
@@ -151,13 +174,15 @@ func (a *app) annotate(v validation) error {
 	defer f.Close()
 	fmt.Fprintf(f, "### Access repository\n\n")
 	if v.OK {
-		fmt.Fprintf(f, "Valid: %d requests, %d roles, %d people, %d groups, %d targets, %d rules.\n", v.Requests, v.Roles, v.People, v.Groups, v.Targets, v.Rules)
+		fmt.Fprintf(f, "Valid: %s.\n", v.contents())
+	}
+	if len(v.Problems) == 0 {
 		return nil
 	}
 	fmt.Fprintf(f, "| place | problem |\n|---|---|\n")
-	cell := strings.NewReplacer("|", "\\|", "\n", " ", "`", "'", "<", "&lt;")
+	cell := strings.NewReplacer("|", "\\|", "`", "'")
 	for _, p := range v.Problems {
-		fmt.Fprintf(f, "| `%s:%d` | `%s` |\n", cell.Replace(p.Pos.File), p.Pos.Line, cell.Replace(p.Message))
+		fmt.Fprintf(f, "| `%s:%d` | `%s` |\n", cell.Replace(safe(p.Pos.File)), p.Pos.Line, cell.Replace(safe(p.Message)))
 	}
 	return nil
 }

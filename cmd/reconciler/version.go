@@ -25,7 +25,7 @@ func (a *app) versionCmd() *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version",
 		Example: "  reconciler version\n  reconciler version -o json",
-		Args:    cobra.NoArgs,
+		Args:    arguments(),
 		RunE: func(*cobra.Command, []string) error {
 			v := versionInfo{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 			if b, ok := debug.ReadBuildInfo(); ok {

@@ -61,6 +61,12 @@ type Daemon struct {
 
 type closer interface{ Close() error }
 
+// LedgerError says that the ledger could not be opened: it is down, or another
+// process has it. The configuration may be right.
+type LedgerError struct{ error }
+
+func (e LedgerError) Unwrap() error { return e.error }
+
 // Open builds a daemon. It talks to the ledger and opens every target; Git and
 // the forge are not asked anything yet, and may be down.
 func Open(ctx context.Context, cfg *config.Config, opts Options) (_ *Daemon, err error) {
@@ -76,7 +82,7 @@ func Open(ctx context.Context, cfg *config.Config, opts Options) (_ *Daemon, err
 		}
 	}()
 	if d.Ledger, err = OpenLedger(ctx, cfg, opts.Clock.Now); err != nil {
-		return d, err
+		return d, LedgerError{err}
 	}
 	if d.targets, err = OpenTargets(ctx, cfg, opts.Registry); err != nil {
 		return d, err
