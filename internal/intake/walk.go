@@ -189,22 +189,23 @@ func (in *Intake) apply(v *view, s step, b *ledger.IntakeBatch) {
 		}
 		return strings.Compare(x, y)
 	})
+	owners := in.owners(v)
 	for _, path := range paths {
 		c := s.changes[path]
 		delete(v.broken, path)
 		if c.entry == nil {
 			in.drop(v, path, c.commit, b)
-			delete(v.config, path)
+			in.disown(v, owners, path)
 			continue
 		}
 		if schema.IsDocument(path) {
-			in.take(v, path, c, b)
+			in.take(v, owners, path, c, b)
 		}
 	}
 }
 
 // take brings one new or changed file into the view.
-func (in *Intake) take(v *view, path string, c change, b *ledger.IntakeBatch) {
+func (in *Intake) take(v *view, owners map[string]string, path string, c change, b *ledger.IntakeBatch) {
 	f := in.files.entry(*c.entry)
 	intro := forge.Introduction{Path: path, Blob: c.entry.Blob, Commit: c.commit}
 	rec := v.records[path]
@@ -215,7 +216,7 @@ func (in *Intake) take(v *view, path string, c change, b *ledger.IntakeBatch) {
 			v.records[path] = withVersion(rec, policy.Version{Introduction: intro, SeenAt: in.cfg.Now(), Broken: true, Problem: firstProblem(f)})
 		}
 	case requestOf(f) != nil:
-		delete(v.config, path)
+		in.disown(v, owners, path)
 		if rec == nil {
 			rec = &policy.Record{ID: fmt.Sprintf("%s@%.12s", path, c.commit), Path: path}
 		} else if rec.Versions[len(rec.Versions)-1].Blob == intro.Blob {
@@ -224,29 +225,49 @@ func (in *Intake) take(v *view, path string, c change, b *ledger.IntakeBatch) {
 		v.records[path] = withVersion(rec, policy.Version{Introduction: intro, SeenAt: in.cfg.Now()})
 	default:
 		in.drop(v, path, c.commit, b)
-		if why := in.clash(v, path, f); why != "" {
+		if why := clash(owners, path, f); why != "" {
 			v.broken[path] = why
 			return
 		}
+		in.disown(v, owners, path)
 		v.config[path] = c.entry.Blob
+		for _, n := range names(f) {
+			owners[n] = path
+		}
 	}
+}
+
+// owners says which file in force defines each name.
+func (in *Intake) owners(v *view) map[string]string {
+	out := make(map[string]string, len(v.config))
+	for path, blob := range v.config {
+		for _, n := range names(in.files.get(path, blob)) {
+			out[n] = path
+		}
+	}
+	return out
+}
+
+// disown takes a configuration file out of force, with its names.
+func (in *Intake) disown(v *view, owners map[string]string, path string) {
+	blob, ok := v.config[path]
+	if !ok {
+		return
+	}
+	for _, n := range names(in.files.get(path, blob)) {
+		if owners[n] == path {
+			delete(owners, n)
+		}
+	}
+	delete(v.config, path)
 }
 
 // clash reports a name that another file in force already defines. The file that
 // was in force first keeps it.
-func (in *Intake) clash(v *view, path string, f *schema.File) string {
-	mine := map[string]bool{}
+func clash(owners map[string]string, path string, f *schema.File) string {
 	for _, n := range names(f) {
-		mine[n] = true
-	}
-	for _, other := range slices.Sorted(maps.Keys(v.config)) {
-		if other == path {
-			continue
-		}
-		for _, n := range names(in.files.get(other, v.config[other])) {
-			if mine[n] {
-				return fmt.Sprintf("%s is defined in %s already; the version in force before stays", n, other)
-			}
+		if other, ok := owners[n]; ok && other != path {
+			return fmt.Sprintf("%s is defined in %s already; the version in force before stays", n, other)
 		}
 	}
 	return ""
