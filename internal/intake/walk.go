@@ -190,6 +190,7 @@ func (in *Intake) apply(v *view, s step, b *ledger.IntakeBatch) {
 		return strings.Compare(x, y)
 	})
 	owners := in.owners(v)
+	in.giveUp(owners, s)
 	for _, path := range paths {
 		c := s.changes[path]
 		delete(v.broken, path)
@@ -246,6 +247,29 @@ func (in *Intake) owners(v *view) map[string]string {
 		}
 	}
 	return out
+}
+
+// giveUp lets go of the names that a step takes out of a file, so that another
+// file of the same step may define them: a document can move.
+func (in *Intake) giveUp(owners map[string]string, s step) {
+	keeps := map[string]bool{}
+	for path, c := range s.changes {
+		if c.entry == nil || !schema.IsDocument(path) {
+			continue
+		}
+		f := in.files.entry(*c.entry)
+		for _, n := range names(f) {
+			keeps[path+" "+n] = true
+		}
+		if f.Broken() {
+			keeps[path] = true // its last good version stays
+		}
+	}
+	for n, path := range owners {
+		if c, touched := s.changes[path]; touched && c.entry != nil && !keeps[path] && !keeps[path+" "+n] {
+			delete(owners, n)
+		}
+	}
 }
 
 // disown takes a configuration file out of force, with its names.
