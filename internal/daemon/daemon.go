@@ -54,6 +54,7 @@ type Daemon struct {
 	targets  map[string]connectors.Connector
 	notifier *http.Client
 
+	evidence sync.Mutex // held while the evidence log is written
 	wake     chan struct{}
 	lastPoll atomic.Int64 // Unix nanoseconds of the last look at the branch that succeeded
 	result   atomic.Pointer[intake.Result]
@@ -143,11 +144,11 @@ func (d *Daemon) openGit(ctx context.Context) error {
 }
 
 func (d *Daemon) periodic() []jobs.Periodic {
-	p := []jobs.Periodic{{Name: jobTend, Schedule: cron.Every(time.Minute), Kind: jobTend}}
-	if d.cfg.Evidence.File != "" {
-		p = append(p, jobs.Periodic{Name: jobEvidence, Schedule: cron.Every(10 * time.Second), Kind: jobEvidence})
+	return []jobs.Periodic{
+		{Name: jobTend, Schedule: cron.Every(time.Minute), Kind: jobTend},
+		// What happened without an act, such as a judgement, is copied here.
+		{Name: reconcile.JobEvidence, Schedule: cron.Every(time.Minute), Kind: reconcile.JobEvidence},
 	}
-	return p
 }
 
 // Wake makes the daemon look at the branch now.

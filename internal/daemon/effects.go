@@ -14,16 +14,13 @@ import (
 	"github.com/tenure-dev/tenure/internal/reconcile"
 )
 
-// The kinds of jobs that only the daemon inserts, by schedule.
-const (
-	jobTend     = "revert.tend"
-	jobEvidence = "evidence.append"
-)
+// jobTend is the kind of job that only a schedule inserts.
+const jobTend = "revert.tend"
 
 // sideEffects are the handlers of durable jobs. Each of them may be called again
 // after it succeeded.
 func (d *Daemon) sideEffects() map[string]jobs.Handler {
-	h := map[string]jobs.Handler{
+	return map[string]jobs.Handler{
 		reconcile.JobRevert: func(ctx context.Context, raw json.RawMessage) error {
 			var a reconcile.RevertArgs
 			if err := json.Unmarshal(raw, &a); err != nil {
@@ -35,13 +32,15 @@ func (d *Daemon) sideEffects() map[string]jobs.Handler {
 		reconcile.JobNotice: func(ctx context.Context, raw json.RawMessage) error {
 			return d.notify(ctx, raw)
 		},
-	}
-	if d.cfg.Evidence.File != "" {
-		h[jobEvidence] = func(ctx context.Context, _ json.RawMessage) error {
+		reconcile.JobEvidence: func(ctx context.Context, _ json.RawMessage) error {
+			if d.cfg.Evidence.File == "" {
+				return nil
+			}
+			d.evidence.Lock() // two jobs at a time would write the same entries twice
+			defer d.evidence.Unlock()
 			return evidence.Append(ctx, d.cfg.Evidence.File, d.Ledger)
-		}
+		},
 	}
-	return h
 }
 
 // noticeTimeout bounds one delivery; a failed one is tried again as a job.

@@ -85,32 +85,41 @@ func Verify(r io.Reader) (events int64, err error) {
 	return seq, lines.Err()
 }
 
-// end returns the last whole event of the file and leaves the file positioned
-// behind it.
+// tail is how much of the file's end is read at first, in bytes; more when the
+// last event is longer.
+const tail = 64 << 10
+
+// end returns the last whole event of the file, cuts off what a crash left behind
+// it, and leaves the file positioned there. It reads the end of the file only.
 func end(f *os.File) (ledger.Event, error) {
-	var last ledger.Event
-	var offset int64
-	r := bufio.NewReader(f)
-	for {
-		line, err := r.ReadBytes('\n')
-		if err == io.EOF {
-			break // nothing, or a line that a crash cut off
+	info, err := f.Stat()
+	if err != nil {
+		return ledger.Event{}, err
+	}
+	for n := int64(tail); ; n *= 4 {
+		start := max(info.Size()-n, 0)
+		buf := make([]byte, info.Size()-start)
+		if _, err := f.ReadAt(buf, start); err != nil {
+			return ledger.Event{}, err
 		}
-		if err != nil {
-			return last, err
+		last := bytes.LastIndexByte(buf, '\n')
+		before := bytes.LastIndexByte(buf[:max(last, 0)], '\n')
+		if start > 0 && before < 0 {
+			continue
 		}
 		var e ledger.Event
-		if err := json.Unmarshal(bytes.TrimSpace(line), &e); err != nil {
-			return last, fmt.Errorf("after entry %d: %w", last.Seq, err)
+		if last >= 0 {
+			if err := json.Unmarshal(buf[before+1:last], &e); err != nil {
+				return e, fmt.Errorf("the last entry cannot be read: %w", err)
+			}
 		}
-		last = e
-		offset += int64(len(line))
+		offset := start + int64(last) + 1
+		if err := f.Truncate(offset); err != nil {
+			return e, err
+		}
+		_, err := f.Seek(offset, io.SeekStart)
+		return e, err
 	}
-	if err := f.Truncate(offset); err != nil {
-		return last, err
-	}
-	_, err := f.Seek(offset, io.SeekStart)
-	return last, err
 }
 
 // ErrWentBack is returned when the ledger does not have the event that the log

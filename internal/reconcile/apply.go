@@ -184,7 +184,7 @@ func (w *worker) record(ctx context.Context, s *state, changes []grants.Change, 
 		notices = append(notices, notice(kind, h, c, r.at))
 	}
 	if len(notices) > 0 {
-		b.Jobs = append(b.Jobs, noticeJob(notices))
+		b.Jobs = append(b.Jobs, noticeJob(notices), evidenceJob())
 	}
 	if err := w.commit(ctx, b); err != nil {
 		return multierror.Append(errs, fmt.Errorf("record outcomes: %w", err)).ErrorOrNil()

@@ -15,7 +15,12 @@ import (
 const (
 	JobRevert = "revert.open" // open or update the revert pull request of a group
 	JobNotice = "notice"      // tell people
+	// JobEvidence copies new events to the evidence log. One that waits serves
+	// every event until it runs.
+	JobEvidence = "evidence.append"
 )
+
+func evidenceJob() ledger.Job { return ledger.Job{Kind: JobEvidence, Key: "log"} }
 
 // RevertArgs are the arguments of JobRevert.
 type RevertArgs struct {
@@ -81,5 +86,5 @@ func (w *worker) finish(ctx context.Context, s *state) error {
 		events = append(events, ledger.Event{At: w.cfg.Clock.Now(), Kind: ledger.EventEnded, Request: id, Data: data})
 		w.cfg.Log.Info("request has ended", "request", over[id].Path)
 	}
-	return w.cfg.Ledger.Finish(ctx, ids, s.now, key, events, []ledger.Job{job})
+	return w.cfg.Ledger.Finish(ctx, ids, s.now, key, events, []ledger.Job{job, evidenceJob()})
 }
