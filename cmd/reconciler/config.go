@@ -38,7 +38,7 @@ func (a *app) readLedger(ctx context.Context) (*config.Config, *ledger.Ledger, e
 	led, err := daemon.ReadLedger(ctx, cfg, a.now)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, nil, fmt.Errorf("%w; has `reconciler run` been started with this configuration?", err)
+			return nil, nil, fmt.Errorf("there is no ledger at %s; has `reconciler run` been started with this configuration? (%w)", cfg.Ledger.Path, fs.ErrNotExist)
 		}
 		return nil, nil, notFine{err}
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,7 +77,7 @@ func (a *app) examine(ctx context.Context, cfg *config.Config, tell func(finding
 		bad := false
 		for _, err := range errs {
 			if err != nil {
-				tell(finding{check, false, err.Error()})
+				tell(finding{check, false, strings.TrimPrefix(err.Error(), check+": ")})
 				bad = true
 			}
 		}

@@ -76,7 +76,7 @@ func (a *app) explain(ctx context.Context, repo, file string) (explanation, erro
 	_, led, err := a.readLedger(ctx)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return e, fmt.Errorf("%w (or name a checkout with --repo)", err)
+			return e, fmt.Errorf("%w; or name a checkout with --repo", err)
 		}
 		return e, err
 	}
