@@ -35,9 +35,9 @@ func endTogether(t *testing.T, url string, apart time.Duration) {
 	target := pgConnector(t, server)
 	t.Cleanup(func() { _ = target.Close() })
 	p := &phases{}
-	stop := pgRunEngine(t, pgEngine(t, timedLedger{led, p}, timedTarget{target, p}, silent{}))
+	stop := pgRunEngine(t, pgEngine(t, timedLedger{led, p}, timedTarget{target, p}, 30*time.Second))
 
-	ends := grantAll(t, led, pairs, apart, func() (map[string]bool, error) {
+	ends := grantAll(t, led, func(d ...grants.Decision) { pgDecide(t, led, d...) }, pairs, apart, func() (map[string]bool, error) {
 		_, held, err := pgMembers(t.Context(), admin)
 		return held, err
 	})
@@ -78,9 +78,9 @@ func endTogether(t *testing.T, url string, apart time.Duration) {
 
 // grantAll decides for every pair and waits until all are members. A machine that
 // needs longer than the window gets a longer one, as a person would.
-func grantAll(t *testing.T, led *ledger.Ledger, pairs []pgPair, apart time.Duration, look func() (map[string]bool, error)) map[string]time.Time {
+func grantAll(t *testing.T, led *ledger.Ledger, decide func(...grants.Decision), pairs []pgPair, apart time.Duration, look func() (map[string]bool, error)) map[string]time.Time {
 	t.Helper()
-	for window := 10 * time.Second; window < 10*time.Minute; window *= 3 {
+	for window := 6 * time.Second; window < 10*time.Minute; window *= 3 {
 		now := time.Now().UTC()
 		last := now.Add(window).Truncate(time.Second)
 		ends := make(map[string]time.Time, len(pairs))
@@ -89,7 +89,7 @@ func grantAll(t *testing.T, led *ledger.Ledger, pairs []pgPair, apart time.Durat
 			ends[pair.String()] = last.Add(time.Duration(i) * apart)
 			decisions = append(decisions, pgDecision(pair, now, ends[pair.String()]))
 		}
-		pgDecide(t, led, decisions...)
+		decide(decisions...)
 		for time.Until(last) > 3*time.Second {
 			held, err := look()
 			if err != nil {

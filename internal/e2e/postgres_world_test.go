@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -120,18 +119,35 @@ func pgDecision(p pgPair, from, until time.Time) grants.Decision {
 // pgDecide writes decisions as the intake would.
 func pgDecide(t testing.TB, led *ledger.Ledger, decisions ...grants.Decision) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), pgPatience)
-	defer cancel()
-	lease, err := led.Acquire(ctx, "intake")
+	decide, release := pgIntake(t, led)
+	defer release()
+	decide(decisions...)
+}
+
+// pgIntake takes the intake's lease, so that no reconciler has it, and returns how
+// to write decisions by it.
+func pgIntake(t testing.TB, led *ledger.Ledger) (decide func(...grants.Decision), release func()) {
+	t.Helper()
+	lease, err := led.Acquire(t.Context(), "intake")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := ledger.IntakeBatch{}
-	for _, d := range decisions {
-		b.Requests = append(b.Requests, ledger.Request{ID: d.Request, Path: d.Path, Live: true, Body: []byte(`{}`), Decision: d})
+	decide = func(decisions ...grants.Decision) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), pgPatience)
+		defer cancel()
+		b := ledger.IntakeBatch{}
+		for _, d := range decisions {
+			b.Requests = append(b.Requests, ledger.Request{ID: d.Request, Path: d.Path, Live: true, Body: []byte(`{}`), Decision: d})
+		}
+		if err := led.TakeIn(ctx, lease, b); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := errors.Join(led.TakeIn(ctx, lease, b), lease.Release(ctx)); err != nil {
-		t.Fatal(err)
+	return decide, func() {
+		if err := lease.Release(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -144,13 +160,15 @@ func pgConnector(t testing.TB, s *pgtest.Server) connectors.Connector {
 	return c
 }
 
-func pgEngine(t testing.TB, led reconcile.Ledger, c connectors.Connector, rec reconcile.Recorder) *reconcile.Engine {
+// pgEngine makes an engine whose guard lets Git take away nothing at all, so that
+// every revoke has to be an expiry.
+func pgEngine(t testing.TB, led reconcile.Ledger, c connectors.Connector, actTimeout time.Duration) *reconcile.Engine {
 	t.Helper()
 	e, err := reconcile.New(reconcile.Config{
 		Ledger: led, Targets: map[string]connectors.Connector{pgTarget: c},
-		Clock: reconcile.SystemClock{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: rec,
+		Clock: reconcile.NewSystemClock(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: silent{},
 		Guard: grants.GuardLimits{MaxRemovals: 1, MaxRemovalRatio: 0.01}, Resync: cron.Every(10 * time.Minute),
-		ActTimeout: 30 * time.Second, ObserveTimeout: 30 * time.Second,
+		ActTimeout: actTimeout, ObserveTimeout: 30 * time.Second,
 		RevertKey: func(at time.Time) (string, time.Time) { return "all", at.Add(time.Hour) },
 	})
 	if err != nil {
