@@ -102,7 +102,7 @@ func (d *db) Close() error {
 		}
 	}
 	if d.lock != nil {
-		err = errors.Join(err, d.lock.Close())
+		err = errors.Join(err, unlockFile(d.lock))
 	}
 	return err
 }

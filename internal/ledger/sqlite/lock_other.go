@@ -12,3 +12,5 @@ import (
 func lockFile(path string) (*os.File, error) {
 	return nil, fmt.Errorf("ledger %s: a SQLite ledger needs a Unix system; use a PostgreSQL ledger", path)
 }
+
+func unlockFile(f *os.File) error { return f.Close() }
