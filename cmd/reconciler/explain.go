@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tenure-dev/tenure/grants"
-	"github.com/tenure-dev/tenure/internal/daemon"
 	"github.com/tenure-dev/tenure/internal/policy"
 	"github.com/tenure-dev/tenure/schema"
 )
@@ -86,7 +85,7 @@ func (a *app) explain(ctx context.Context, repo, file string) (explanation, erro
 		return e, err
 	}
 	if len(rows) == 0 {
-		return e, notFine{fmt.Errorf("the reconciler has not seen a request at %s; paths are relative to the top of the access repository, and a file counts once it is merged", e.Path)}
+		return e, notFine{fmt.Errorf("the reconciler has not seen a request at %s; paths are relative to the top of the access repository, and a file counts once it is merged and valid (`reconciler explain --repo DIR` looks at a checkout instead)", e.Path)}
 	}
 	row := rows[0]
 	e.State = requestState(row, a.now()).State
@@ -132,7 +131,7 @@ func (a *app) explainFile(repo, file string) (explanation, error) {
 	if err != nil {
 		return e, err
 	}
-	for _, p := range append(tree.Problems, policy.Validate(tree, daemon.Canonical(reg))...) {
+	for _, p := range problems(tree, reg) {
 		if p.Pos.File == e.Path {
 			e.Problems = append(e.Problems, p)
 		}

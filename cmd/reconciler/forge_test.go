@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,7 +25,7 @@ type stage struct {
 
 	mu   sync.Mutex
 	at   time.Time // zero: now
-	down bool
+	down string    // "": up, "down", "api-down"
 }
 
 const stageRepo = "acme/access"
@@ -76,7 +77,8 @@ const reader = "tenure-bot"
 //	forge approve N LOGIN
 //	forge merge N LOGIN
 //	forge push LOGIN PATH=FILE     straight to main; PATH= takes the file away
-//	forge down|up                  every answer is 503
+//	forge down|api-down|up         every answer is 503, or every answer of the API
+//	forge revoke                   the reconciler's token counts no more
 //	forge rewind COMMIT            main is moved back
 func forgeCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
@@ -119,10 +121,12 @@ func forgeCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv("HEAD", sha)
 	case "rewind":
 		err = s.hub.MoveBranch(stageRepo, "main", args[1], "alice-gh")
-	case "down", "up":
+	case "down", "api-down", "up":
 		s.mu.Lock()
-		s.down = verb == "down"
+		s.down = strings.TrimSuffix(verb, "up")
 		s.mu.Unlock()
+	case "revoke":
+		s.hub.RevokeToken(ts.Getenv("TOKEN"))
 	default:
 		ts.Fatalf("forge: unknown verb %q", verb)
 	}
@@ -162,7 +166,7 @@ func startForge(ts *testscript.TestScript, dir string) {
 		s.mu.Lock()
 		down, h := s.down, handler
 		s.mu.Unlock()
-		if down {
+		if down == "down" || down == "api-down" && strings.HasPrefix(r.URL.Path, "/api/") {
 			http.Error(w, "down for maintenance", http.StatusServiceUnavailable)
 			return
 		}

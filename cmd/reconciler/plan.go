@@ -97,7 +97,7 @@ func (a *app) makePlan(ctx context.Context, at time.Time) (planned, error) {
 	for _, name := range names {
 		changes, err := planTarget(ctx, led, name, connectors.WithTimeout(connectors.ReadOnly(targets[name]), cfg.Timeouts.Observe), decisions, claims, at)
 		if err != nil {
-			p.Errors = append(p.Errors, fmt.Sprintf("%s: %v", name, err))
+			p.Errors = append(p.Errors, fmt.Sprintf("target %s: %v", name, err))
 			continue
 		}
 		p.Changes = append(p.Changes, changes...)

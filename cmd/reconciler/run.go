@@ -3,10 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tenure-dev/tenure/internal/config"
 	"github.com/tenure-dev/tenure/internal/daemon"
+	"github.com/tenure-dev/tenure/internal/intake"
 	"github.com/tenure-dev/tenure/internal/reconcile"
 )
 
@@ -51,12 +54,7 @@ exit code 1 when anything failed.`,
 				if err := d.Once(cmd.Context()); err != nil {
 					return notFine{err}
 				}
-				head := "none"
-				if s := d.Status(); s != nil {
-					head = s.Head
-				}
-				log.Info("one pass is done", "branch", cfg.Repository.Branch, "head", head, "targets", len(cfg.Targets))
-				return nil
+				return a.passDone(d.Status(), cfg, log)
 			}
 			log.Info("reconciling", "repository", cfg.Repository.URL, "branch", cfg.Repository.Branch, "targets", len(cfg.Targets), "version", version)
 			if err := d.Run(cmd.Context()); err != nil {
@@ -70,4 +68,19 @@ exit code 1 when anything failed.`,
 	cmd.Flags().BoolVar(&once, "once", false, "one pass, then end")
 	logFlags(cmd, &level, &form)
 	return cmd
+}
+
+// passDone says how one pass ended. What it had to leave open is not fine.
+func (a *app) passDone(seen *intake.Result, cfg *config.Config, log *slog.Logger) error {
+	if seen == nil {
+		return notFine{errors.New("the branch was not read; another replica may be at it")}
+	}
+	log.Info("one pass is done", "branch", cfg.Repository.Branch, "head", seen.Head, "targets", len(cfg.Targets), "waiting", seen.Pending)
+	switch {
+	case seen.Diverged != "":
+		return notFine{fmt.Errorf("the branch was rewritten or moved back to %s; nothing new is granted until `reconciler confirm %[1]s`", seen.Diverged)}
+	case seen.Pending > 0:
+		return notFine{fmt.Errorf("%s for the forge's evidence; `reconciler status` says why", count(seen.Pending, "request waits", "requests wait"))}
+	}
+	return nil
 }

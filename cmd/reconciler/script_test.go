@@ -50,6 +50,10 @@ func TestScripts(t *testing.T) {
 			"await": await,
 			"tidy":  tidy,
 			"forge": forgeCommand,
+
+			"extract-yaml": extractYAML,
+			"replace":      replace,
+			"append":       appendLine,
 		},
 	})
 }
@@ -120,4 +124,34 @@ func tidy(ts *testscript.TestScript, neg bool, args []string) {
 		text = v.is.ReplaceAllString(text, v.as)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
+}
+
+// extract-yaml README OUT: writes the first YAML block of a Markdown file.
+func extractYAML(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: extract-yaml README OUT")
+	}
+	_, rest, ok := strings.Cut(ts.ReadFile(args[0]), "```yaml\n")
+	text, _, end := strings.Cut(rest, "```")
+	if !ok || !end {
+		ts.Fatalf("%s holds no YAML block", args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
+}
+
+// replace OLD NEW FILE: in all places.
+func replace(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: replace OLD NEW FILE")
+	}
+	text := strings.ReplaceAll(ts.ReadFile(args[2]), args[0], args[1])
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(text), 0o600))
+}
+
+// append FILE LINE.
+func appendLine(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: append FILE LINE")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(ts.ReadFile(args[0])+args[1]+"\n"), 0o600))
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -77,6 +79,9 @@ func registry() (*connectors.Registry, error) { return connectors.NewRegistry(al
 // loadTree reads an access repository from disk.
 func loadTree(path string) (*schema.Tree, error) {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no directory %s; name the top of the access repository", path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("access repository: %w", err)
 	}
@@ -96,20 +101,31 @@ func validateTree(path string) (validation, error) {
 		return validation{}, err
 	}
 	v := validation{
-		Path: path, Problems: append(slices.Clone(tree.Problems), policy.Validate(tree, daemon.Canonical(reg))...),
+		Path: path, Problems: problems(tree, reg),
 		Requests: len(tree.Requests), Roles: len(tree.Roles), People: len(tree.People), Groups: len(tree.Groups), Targets: len(tree.Targets),
 	}
 	for _, p := range tree.Policies {
 		v.Rules += len(p.Rules)
 	}
-	slices.SortFunc(v.Problems, schema.Problem.Compare)
-	v.Problems = slices.CompactFunc(v.Problems, func(x, y schema.Problem) bool { return x == y })
-	v.Problems = append([]schema.Problem{}, v.Problems...) // [] rather than null
 	v.OK = !slices.ContainsFunc(v.Problems, func(p schema.Problem) bool { return !p.Warning })
 	if v.OK && v.Requests+v.Roles+v.People+v.Groups+v.Targets == 0 {
 		return v, fmt.Errorf("%s holds no document of %s; name the top of the access repository", path, schema.APIVersion)
 	}
 	return v, nil
+}
+
+// problems is everything that can be known to be wrong offline, in the order of the
+// files; never nil.
+func problems(tree *schema.Tree, reg *connectors.Registry) []schema.Problem {
+	out := append([]schema.Problem{}, tree.Problems...)
+	out = append(out, policy.Validate(tree, daemon.Canonical(reg))...)
+	for _, t := range tree.Targets {
+		if _, err := reg.Lookup(t.Connector); err != nil {
+			out = append(out, schema.Problem{Pos: t.Pos, Message: fmt.Sprintf("target %s: %v", t.Name, err)})
+		}
+	}
+	slices.SortFunc(out, schema.Problem.Compare)
+	return slices.CompactFunc(out, func(x, y schema.Problem) bool { return x == y })
 }
 
 func (a *app) validationTable(w io.Writer, v validation) error {

@@ -207,5 +207,5 @@ func (r *Repo) failed(ctx context.Context, err error, secrets []string) error {
 	case errors.Is(err, transport.ErrRepositoryNotFound):
 		hint = "; check the URL and that the credentials may read it"
 	}
-	return fmt.Errorf("repository %s: %w: %s%s", r.remote.name, ErrUnavailable, r.remote.scrub(err.Error(), secrets...), hint)
+	return fmt.Errorf("repository %s: %w: %s%s", r.remote.name, ErrUnavailable, strings.TrimSpace(r.remote.scrub(err.Error(), secrets...)), hint)
 }

@@ -45,7 +45,7 @@ func (g *Client) failed(ctx context.Context, what string, err error) error {
 
 func (g *Client) refused(what string, e *gh.ErrorResponse) error {
 	status := e.Response.StatusCode
-	text := fmt.Sprintf("HTTP %d %s", status, g.short(e))
+	text := strings.TrimSpace(fmt.Sprintf("HTTP %d %s", status, g.short(e)))
 	switch {
 	case status == http.StatusNotFound, status == http.StatusGone, status == http.StatusUnavailableForLegalReasons:
 		return fmt.Errorf("github: %s: %w (%s)", what, forge.ErrNotFound, text)
