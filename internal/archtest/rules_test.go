@@ -112,7 +112,8 @@ var rules = map[string]rule{
 	"internal/pgtest": {kept: []string{"github.com/jackc/pgx"}, testing: true},
 
 	// The tests of the whole, and what sets their scene.
-	"internal/e2e": {external: none, testing: true},
+	"internal/e2e":      {external: none, testing: true},
+	"internal/e2e/ways": {external: none, testing: true},
 	"internal/e2e/stage": {
 		packages: []string{
 			"connectors", "connectors/all", "grants", "internal/config", "internal/daemon", "internal/ledger",
@@ -125,6 +126,7 @@ var rules = map[string]rule{
 
 	"examples":           {external: none},
 	"internal/archtest":  {external: none},
+	"internal/doctest":   {external: none},
 	"scripts/testreport": {external: none},
 	"internal/deps":      {kept: kept},
 
@@ -140,8 +142,10 @@ var importers = map[string][]string{
 	"internal/daemon":            {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
 	"internal/demo":              {"cmd/reconciler"},
 	"internal/deps":              nil,
+	"internal/doctest":           nil,
 	"internal/ledger/ledgertest": nil,
 	"internal/e2e":               nil,
+	"internal/e2e/ways":          nil,
 	"internal/e2e/stage":         nil,
 	"internal/minihub":           {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
 	"internal/minihub/hubcheck":  {"internal/e2e/stage"},

@@ -2,6 +2,8 @@ package stage
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -105,6 +107,46 @@ func (s *Stage) MergeBy(n int, person, method string) string {
 	s.must(err)
 	return sha
 }
+
+// Git runs a git command in the bare repository of the access repository and
+// returns what it prints: for what no client of the forge would do.
+func (s *Stage) Git(args ...string) string {
+	s.T.Helper()
+	r, ok := s.Hub.Repo(Repo)
+	if !ok {
+		s.T.Fatal("the access repository is gone")
+	}
+	ctx, cancel := s.ctx()
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Dir = r.Dir
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull,
+		"GIT_AUTHOR_NAME=x", "GIT_AUTHOR_EMAIL=x@example.com", "GIT_COMMITTER_NAME=x", "GIT_COMMITTER_EMAIL=x@example.com")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		s.T.Fatalf("git %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// Head returns the commit of a branch.
+func (s *Stage) Head(branch string) string {
+	s.T.Helper()
+	sha, err := s.Hub.Head(Repo, branch)
+	s.must(err)
+	return sha
+}
+
+// Move points a branch at a commit that the repository has, as a (force) push of a
+// person.
+func (s *Stage) Move(person, branch, sha string) {
+	s.T.Helper()
+	s.tick()
+	s.must(s.Hub.MoveBranch(Repo, branch, sha, account(person)))
+}
+
+// Second lets a second pass before what the test does through Hub itself.
+func (s *Stage) Second() { s.tick() }
 
 // Grant asks for one file as a person, has carol approve it (dave, when carol
 // asks) and merges it: the good way in one step. The reconciler has not seen it.

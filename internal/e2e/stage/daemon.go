@@ -68,8 +68,9 @@ func (s *Stage) open() {
 	s.must(err)
 	ctx, cancel := s.ctx()
 	defer cancel()
-	s.Daemon, err = daemon.Open(ctx, cfg, daemon.Options{Registry: reg, Clock: s.clock(), Log: s.logger(), Version: "test"})
+	d, err := daemon.Open(ctx, cfg, daemon.Options{Registry: reg, Clock: s.clock(), Log: s.logger(), Version: "test"})
 	s.must(err)
+	s.Daemon = d
 }
 
 // close ends the reconciler and verifies the chain of events that it leaves.
@@ -132,3 +133,11 @@ func (s *Stage) Run() {
 
 // Halt ends Run.
 func (s *Stage) Halt() { s.stop() }
+
+// Confirm is the command confirm.
+func (s *Stage) Confirm(commit string) {
+	s.T.Helper()
+	ctx, cancel := s.ctx()
+	defer cancel()
+	s.must(s.Daemon.Ledger.Confirm(ctx, commit, "an operator"))
+}

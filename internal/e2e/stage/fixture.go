@@ -2,7 +2,6 @@ package stage
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -121,7 +120,9 @@ func (s *Stage) populate() {
 			delete(first, path)
 		}
 	}
-	maps.Copy(first, s.o.Earlier)
+	if len(s.o.Earlier) > 0 {
+		s.Push("erin", Change{Write: s.o.Earlier})
+	}
 	s.From = s.Push("erin", Change{Write: first})
 	if len(s.o.Later) > 0 {
 		s.Push("erin", Change{Write: s.o.Later})
