@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,6 +15,7 @@ import (
 // fileCache parses each blob once.
 type fileCache struct {
 	src    Source
+	unread error                   // why a blob could not be read since failed was last called
 	parsed map[string]*schema.File // by path and blob
 	older  map[string]*schema.File // the generation before, dropped when the present one is full
 }
@@ -25,8 +27,8 @@ func newFileCache(src Source) *fileCache {
 	return &fileCache{src: src, parsed: map[string]*schema.File{}}
 }
 
-// get returns the parsed file; a blob that cannot be read is a refused file and
-// is tried again next time.
+// get returns the parsed file. A blob that cannot be read is a refused file here
+// and is tried again next time; nothing may be decided on it (see failed).
 func (c *fileCache) get(path, blob string) *schema.File {
 	key := blob + " " + path
 	if f, ok := c.parsed[key]; ok {
@@ -36,6 +38,9 @@ func (c *fileCache) get(path, blob string) *schema.File {
 	if !ok {
 		data, err := c.src.Read(blob, schema.MaxFileBytes)
 		if err != nil {
+			if !errors.Is(err, source.ErrTooLarge) { // which is the file's own fault
+				c.unread = errors.Join(c.unread, fmt.Errorf("%s: %w", path, err))
+			}
 			return schema.RefuseFile(path, err.Error())
 		}
 		f = schema.ParseFile(path, data)
@@ -45,6 +50,29 @@ func (c *fileCache) get(path, blob string) *schema.File {
 	}
 	c.parsed[key] = f
 	return f
+}
+
+// failed returns why files could not be read since it was last called. A file that
+// the local copy does not give away is not a broken file: were it taken for one,
+// people would be gone and rules would not be asked.
+func (c *fileCache) failed() error {
+	err := c.unread
+	c.unread = nil
+	if err != nil {
+		return fmt.Errorf("the local copy of the repository: %w", err)
+	}
+	return nil
+}
+
+// document returns the request in a version of a file; nil: there is none, or the
+// local copy does not have those bytes any more, as after a rewritten history.
+func (c *fileCache) document(path, blob string) *schema.AccessRequest {
+	before := c.unread
+	f := c.get(path, blob)
+	if errors.Is(c.unread, source.ErrUnknown) && before == nil {
+		c.unread = nil
+	}
+	return requestOf(f)
 }
 
 // entry returns the parsed file of a tree entry, refusing what is not a plain
@@ -113,18 +141,23 @@ func newTreeCache(files *fileCache) *treeCache {
 	return &treeCache{files: files, trees: map[string]trusted{}}
 }
 
-func (c *treeCache) get(config map[string]string) (*schema.Tree, *policy.Rules) {
+// get returns the tree of a configuration and its rules, or an error when not all
+// of it can be read: a part of it would leave out people, or rules that deny.
+func (c *treeCache) get(config map[string]string) (*schema.Tree, *policy.Rules, error) {
 	paths := slices.Sorted(maps.Keys(config))
 	var key strings.Builder
 	for _, p := range paths {
 		key.WriteString(p + " " + config[p] + "\n")
 	}
 	if t, ok := c.trees[key.String()]; ok {
-		return t.tree, t.rules
+		return t.tree, t.rules, nil
 	}
 	files := make([]*schema.File, 0, len(paths))
 	for _, p := range paths {
 		files = append(files, c.files.get(p, config[p]))
+	}
+	if err := c.files.failed(); err != nil {
+		return nil, nil, fmt.Errorf("the configuration in force cannot be read: %w", err)
 	}
 	tree := schema.NewTree(files)
 	rules, _ := policy.Compile(tree) // a rule that does not compile denies
@@ -134,5 +167,5 @@ func (c *treeCache) get(config map[string]string) (*schema.Tree, *policy.Rules) 
 	}
 	c.trees[key.String()] = trusted{tree, rules}
 	c.order = append(c.order, key.String())
-	return tree, rules
+	return tree, rules, nil
 }

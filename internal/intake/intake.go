@@ -106,6 +106,7 @@ func (in *Intake) Pass(ctx context.Context) (Result, error) {
 	if err := in.begin(ctx); err != nil {
 		return Result{}, err
 	}
+	_ = in.files.failed() // what an earlier pass could not read is tried again
 	head, _, pollErr := in.cfg.Source.Poll(ctx)
 	if pollErr != nil {
 		pollErr = fmt.Errorf("poll the branch: %w", pollErr)
@@ -130,6 +131,9 @@ func (in *Intake) Pass(ctx context.Context) (Result, error) {
 	res.Head = in.view.head
 	res.Problems = in.problems()
 	res.Pending, res.RetryAt = in.pending()
+	if res.Diverged != "" {
+		res.RetryAt = time.Time{} // nothing is asked for until the branch is followed again
+	}
 	return res, pollErr
 }
 
@@ -178,6 +182,9 @@ func (in *Intake) takeIn(ctx context.Context, head string) (Result, error) {
 			return res, err
 		}
 	case err != nil:
+		return res, err
+	}
+	if err := in.files.failed(); err != nil {
 		return res, err
 	}
 	if in.view.diverged != "" {

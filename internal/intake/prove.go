@@ -166,7 +166,7 @@ func (in *Intake) wait(v *policy.Version, now time.Time, why string) {
 // request.
 func (in *Intake) judge(ctx context.Context, rec *policy.Record, i int) (policy.Verdict, error) {
 	v := rec.Versions[i]
-	request := requestOf(in.files.get(rec.Path, v.Blob))
+	request := in.files.document(rec.Path, v.Blob)
 	if request == nil {
 		return policy.Verdict{}, errors.New("the file could not be read from the local copy of the repository")
 	}
@@ -182,12 +182,14 @@ func (in *Intake) judge(ctx context.Context, rec *policy.Record, i int) (policy.
 		if !ok {
 			return policy.Verdict{}, fmt.Errorf("the trusted state at %s is not known: it lies before trust.from or was never taken in", v.Evidence.Before)
 		}
-		j.Trusted, j.Rules = in.trees.get(state.Files)
+		if j.Trusted, j.Rules, err = in.trees.get(state.Files); err != nil {
+			return policy.Verdict{}, err
+		}
 	}
 	if i > 0 {
 		before := rec.Versions[i-1]
 		if in.inForce(rec, i-1) {
-			j.Previous = requestOf(in.files.get(rec.Path, before.Blob))
+			j.Previous = in.files.document(rec.Path, before.Blob)
 		} else {
 			j.Laundered = true
 		}

@@ -118,7 +118,10 @@ func (in *Intake) event(kind, request string, data map[string]any) ledger.Event 
 // decide computes the decision of every live request of next, and of those that
 // the batch says are gone, and writes all that changed in one transaction.
 func (in *Intake) decide(ctx context.Context, next *view, b ledger.IntakeBatch) (changed bool, err error) {
-	tree, _ := in.trees.get(next.config)
+	tree, _, err := in.trees.get(next.config)
+	if err != nil {
+		return false, err
+	}
 	gone := b.Requests
 	b.Requests = nil
 	for _, r := range gone {
@@ -147,6 +150,9 @@ func (in *Intake) decide(ctx context.Context, next *view, b ledger.IntakeBatch) 
 		b.Requests = append(b.Requests, row)
 		next.rows[rec.ID] = row
 	}
+	if err := in.files.failed(); err != nil {
+		return false, err
+	}
 	if next.head != in.view.head {
 		b.Head = next.head
 		b.Scopes = in.scopes(tree)
@@ -173,7 +179,7 @@ func (in *Intake) row(rec policy.Record, prev grants.Decision, tree *schema.Tree
 	d := policy.Decide(policy.DecideInput{
 		Record: rec,
 		Docs: func(blob string) *schema.AccessRequest {
-			return requestOf(in.files.get(rec.Path, blob))
+			return in.files.document(rec.Path, blob)
 		},
 		Tree: tree, Commit: commit, At: in.cfg.Now(), Previous: prev, Canonical: in.cfg.Canonical,
 	})

@@ -25,6 +25,7 @@ type step struct {
 type change struct {
 	commit string        // the last commit that touched the path
 	entry  *source.Entry // nil: deleted
+	old    *source.Entry // what stood there before that commit; nil: nothing
 }
 
 // walk moves v from its head to head, commit by commit on the first-parent
@@ -46,6 +47,7 @@ func (in *Intake) walk(v *view, head string, confirmed map[string]bool, b *ledge
 		return err
 	}
 	held := step{changes: map[string]change{}}
+	var broken []string // commits of held that leave a broken tree
 	for _, commit := range commits {
 		changes, err := in.cfg.Source.Changes(commit)
 		if err != nil {
@@ -53,16 +55,21 @@ func (in *Intake) walk(v *view, head string, confirmed map[string]bool, b *ledge
 		}
 		held.commit = commit
 		for _, c := range changes {
-			held.changes[c.Path] = change{commit, c.New}
+			held.changes[c.Path] = change{commit, c.New, c.Old}
 		}
 		if why := in.emptied(v, held); why != "" && !confirmed[commit] {
 			in.cfg.Log.Error("broken input: the last good state stays; if it is meant, run `reconciler confirm`", "commit", commit, "why", why)
 			v.broken[""] = fmt.Sprintf("commit %s: %s", commit, why)
-			// The configuration in force at this commit is that of before.
-			b.States = append(b.States, ledger.ConfigState{Commit: commit, Files: maps.Clone(v.config)})
+			broken = append(broken, commit)
 			continue
 		}
 		delete(v.broken, "")
+		for _, c := range broken {
+			// The configuration in force at them is that of before. It is said
+			// only now: until a good commit follows, an operator may confirm them.
+			b.States = append(b.States, ledger.ConfigState{Commit: c, Files: maps.Clone(v.config)})
+		}
+		broken = nil
 		in.apply(v, held, b)
 		v.head = commit
 		b.States = append(b.States, ledger.ConfigState{Commit: commit, Files: maps.Clone(v.config)})
@@ -80,7 +87,7 @@ func (in *Intake) start(v *view, b *ledger.IntakeBatch) error {
 	}
 	s := step{commit: in.cfg.TrustFrom, changes: map[string]change{}}
 	for _, e := range entries {
-		s.changes[e.Path] = change{in.cfg.TrustFrom, &e}
+		s.changes[e.Path] = change{commit: in.cfg.TrustFrom, entry: &e}
 	}
 	in.apply(v, s, b)
 	for _, rec := range v.records {
@@ -104,17 +111,18 @@ func (in *Intake) rebase(v *view, head string, b *ledger.IntakeBatch) error {
 	for _, e := range entries {
 		present[e.Path] = true
 		if v.config[e.Path] != e.Blob {
-			s.changes[e.Path] = change{head, &e}
+			s.changes[e.Path] = change{commit: head, entry: &e}
 		}
 	}
 	for _, path := range slices.Concat(slices.Collect(maps.Keys(v.config)), v.paths()) {
 		if !present[path] {
-			s.changes[path] = change{head, nil}
+			s.changes[path] = change{commit: head}
 		}
 	}
+	before := maps.Clone(v.records)
 	in.apply(v, s, b)
-	for _, rec := range v.records {
-		if last := rec.Versions[len(rec.Versions)-1]; last.Commit == head {
+	for path, rec := range v.records {
+		if rec != before[path] { // a new version; the others keep what they have proven
 			in.refuse(rec, "the bytes came with a rewritten branch that an operator confirmed; no pull request proves them")
 		}
 	}
@@ -220,6 +228,14 @@ func (in *Intake) take(v *view, owners map[string]string, path string, c change,
 		in.disown(v, owners, path)
 		if rec == nil {
 			rec = &policy.Record{ID: fmt.Sprintf("%s@%.12s", path, c.commit), Path: path}
+			if c.old != nil {
+				// Its bytes were not in force, and a pull request shows only what it
+				// changes in them: nobody was asked about the rest.
+				rec.Versions = []policy.Version{{
+					Introduction: forge.Introduction{Path: path, Blob: c.old.Blob}, SeenAt: in.cfg.Now(),
+					Broken: true, Problem: "what stood here before was not a valid request",
+				}}
+			}
 		} else if rec.Versions[len(rec.Versions)-1].Blob == intro.Blob {
 			return // came and went inside a broken stretch
 		}

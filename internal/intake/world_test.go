@@ -26,6 +26,7 @@ type branch struct {
 	blobs   map[string]string
 	reads   int
 	err     error
+	readErr error // of every blob
 }
 
 func (b *branch) commit(files map[string]string) string {
@@ -74,7 +75,11 @@ func (b *branch) Changes(commit string) ([]source.Change, error) {
 	}
 	for _, path := range slices.Sorted(maps.Keys(now)) {
 		if old, ok := before[path]; !ok || old != now[path] {
-			out = append(out, source.Change{Path: path, New: entry(path, now[path])})
+			c := source.Change{Path: path, New: entry(path, now[path])}
+			if ok {
+				c.Old = entry(path, old)
+			}
+			out = append(out, c)
 		}
 	}
 	return out, nil
@@ -94,6 +99,9 @@ func (b *branch) Files(commit string) ([]source.Entry, error) {
 
 func (b *branch) Read(id string, _ int64) ([]byte, error) {
 	b.reads++
+	if b.readErr != nil {
+		return nil, b.readErr
+	}
 	return []byte(b.blobs[id]), nil
 }
 
