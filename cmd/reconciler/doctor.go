@@ -15,6 +15,8 @@ import (
 	"github.com/tenure-dev/tenure/internal/config"
 	"github.com/tenure-dev/tenure/internal/daemon"
 	"github.com/tenure-dev/tenure/internal/ledger"
+	"github.com/tenure-dev/tenure/internal/source"
+	"github.com/tenure-dev/tenure/schema"
 )
 
 type finding struct {
@@ -143,7 +145,33 @@ func (a *app) examineGit(ctx context.Context, cfg *config.Config, note noter) {
 	if err == nil {
 		_, err = repo.FirstParents(cfg.Trust.From, head)
 		note("trust.from", "is on the branch's first-parent history", err)
+		connectors, err := documentedTargets(repo, head)
+		note("target documents", "name the connectors of the configuration", append(daemon.MismatchedTargets(cfg, connectors), err)...)
 	}
+}
+
+// documentedTargets reads which connector each target document of a commit names.
+func documentedTargets(repo *source.Repo, commit string) (map[string]string, error) {
+	entries, err := repo.Files(commit)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, e := range entries {
+		if !schema.IsDocument(e.Path) || e.Mode != source.Regular {
+			continue
+		}
+		text, err := repo.Read(e.Blob, schema.MaxFileBytes)
+		if err != nil {
+			continue // `validate` reports it
+		}
+		for _, doc := range schema.ParseFile(e.Path, text).Docs {
+			if t, ok := doc.(*schema.Target); ok {
+				out[t.Name] = t.Connector
+			}
+		}
+	}
+	return out, nil
 }
 
 func (a *app) examineTargets(ctx context.Context, cfg *config.Config, led *ledger.Ledger, note noter) {

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -248,13 +250,47 @@ func (d *Daemon) look(ctx context.Context) (intake.Result, error) {
 		d.lastPoll.Store(d.opts.Clock.Now().UnixNano())
 	}
 	if res.Head != "" {
-		d.result.Store(&res)
+		d.report(d.result.Swap(&res), res)
 	}
 	if res.Changed {
 		d.Metrics.HeadAccepted(d.opts.Clock.Now())
 		d.Engine.Wake()
 	}
 	return res, err
+}
+
+// report logs what is new in the result of a look at the branch: files that are
+// not in force, and targets that the configuration opens with another connector.
+func (d *Daemon) report(before *intake.Result, res intake.Result) {
+	known := map[string]bool{}
+	if before != nil {
+		for _, p := range before.Problems {
+			known[p.Error()] = true
+		}
+	}
+	for _, p := range res.Problems {
+		if !known[p.Error()] {
+			d.log.Error("a file of the branch is not in force; what it replaced stays", "file", p.Pos.File, "problem", p.Message)
+		}
+	}
+	if before != nil && maps.Equal(before.Targets, res.Targets) {
+		return
+	}
+	for _, err := range MismatchedTargets(d.cfg, res.Targets) {
+		d.log.Error("wrong target", "error", err)
+	}
+}
+
+// MismatchedTargets names the targets that the configuration opens with another
+// connector than their documents name. Documents are given as connector by target.
+func MismatchedTargets(cfg *config.Config, documents map[string]string) []error {
+	var out []error
+	for _, name := range slices.Sorted(maps.Keys(cfg.Targets)) {
+		if c := cfg.Targets[name].Connector; documents[name] != "" && documents[name] != c {
+			out = append(out, fmt.Errorf("target %s: the configuration says connector %s, its document says %s", name, c, documents[name]))
+		}
+	}
+	return out
 }
 
 // Once takes in the branch and makes one pass over every target.

@@ -57,12 +57,13 @@ type Config struct {
 
 // Result says what one pass did.
 type Result struct {
-	Head     string           // accepted head
-	Changed  bool             // decisions were written
-	Diverged string           // a head that is not followed; empty: none
-	Pending  int              // versions that wait for evidence
-	RetryAt  time.Time        // when the earliest of them is asked for again; zero: none
-	Problems []schema.Problem // files of the branch that are not in force
+	Head     string            // accepted head
+	Changed  bool              // decisions were written
+	Diverged string            // a head that is not followed; empty: none
+	Pending  int               // versions that wait for evidence
+	RetryAt  time.Time         // when the earliest of them is asked for again; zero: none
+	Problems []schema.Problem  // files of the branch that are not in force
+	Targets  map[string]string // connector by target, as the documents in force say
 }
 
 // Intake is the one reader of the branch. It is not safe for concurrent use.
@@ -130,6 +131,7 @@ func (in *Intake) Pass(ctx context.Context) (Result, error) {
 	}
 	res.Head = in.view.head
 	res.Problems = in.problems()
+	res.Targets = in.view.targets
 	res.Pending, res.RetryAt = in.pending()
 	if res.Diverged != "" {
 		res.RetryAt = time.Time{} // nothing is asked for until the branch is followed again

@@ -22,6 +22,7 @@ type view struct {
 	records  map[string]*policy.Record // live requests, by path
 	rows     map[string]ledger.Request // as stored in the ledger, by request
 	broken   map[string]string         // path → why the file on the branch is not in force
+	targets  map[string]string         // connector by target, of the documents in force
 	decided  bool                      // decisions of this view are in the ledger
 }
 
@@ -121,6 +122,10 @@ func (in *Intake) decide(ctx context.Context, next *view, b ledger.IntakeBatch) 
 	tree, _, err := in.trees.get(next.config)
 	if err != nil {
 		return false, err
+	}
+	next.targets = make(map[string]string, len(tree.Targets))
+	for name, t := range tree.Targets {
+		next.targets[name] = t.Connector
 	}
 	gone := b.Requests
 	b.Requests = nil
