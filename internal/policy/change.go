@@ -39,6 +39,8 @@ func (c *judging) change() bool {
 		c.pass("base-branch", "it was merged into the watched branch %s", ev.Branch)
 	}
 	switch {
+	case c.deletion && ev.HeadBlob == "":
+		c.pass("bytes", "the file is gone at the final head %s as well", short(p.HeadSHA))
 	case ev.Introduction.Blob == "" || ev.HeadBlob == "":
 		c.fail("bytes", "%s is not in the final head %s of pull request #%d: the merge brought bytes that nobody reviewed", ev.Introduction.Path, short(p.HeadSHA), p.Number)
 	case ev.HeadBlob != ev.Introduction.Blob:

@@ -53,6 +53,7 @@ func Judge(j Judgement) Verdict {
 // judging is the state of one call of Judge.
 type judging struct {
 	Judgement
+	deletion bool // the change takes the file away (configuration only)
 	checks  []grants.Check
 	denied  bool
 	refused bool // something denies for good

@@ -52,8 +52,8 @@ func account(id forge.Identity) string {
 	return fmt.Sprintf("%s (id %d)", id.Login, id.ID)
 }
 
-// people finds the author and the subjects.
-func (c *judging) people() {
+// opener finds the person who opened the pull request.
+func (c *judging) opener() {
 	p, why := c.personOf(c.pull.Author)
 	switch {
 	case p != nil:
@@ -64,7 +64,11 @@ func (c *judging) people() {
 	default:
 		c.fail("author", "pull request #%d was opened by %s, which %s", c.pull.Number, account(c.pull.Author), why)
 	}
+}
 
+// people finds the author and the subjects.
+func (c *judging) people() {
+	c.opener()
 	known, unknown := subjectsOf(c.Trusted, c.Request)
 	c.subjects = known
 	for _, name := range unknown {
