@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -37,11 +38,10 @@ func (c *connector) removeEnded(ctx context.Context, acts []connectors.Act, errs
 		// Sessions do not end with the login that they belong to.
 		err = c.endUntilNone(ctx, endLoginSessionsSQL, ended)
 	}
-	for _, name := range ended {
-		if err != nil {
-			break
+	for names := range slices.Chunk(ended, dropAtOnce) {
+		if err == nil {
+			err = c.dropLogins(ctx, names)
 		}
-		err = retry(ctx, func() error { return c.dropLogin(ctx, name) })
 	}
 	if err == nil {
 		return
@@ -61,10 +61,32 @@ func (c *connector) endedLogins(ctx context.Context) ([]string, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// dropLogin looks again under the writer's lock: a grant may have brought the login
+// dropAtOnce is how many logins one transaction drops: each takes locks, of which a
+// server has a few thousand.
+const dropAtOnce = 100
+
+// dropLogins drops those logins that can be dropped: all at once, or, when one of
+// them cannot be, each half on its own.
+func (c *connector) dropLogins(ctx context.Context, names []string) error {
+	err := retry(ctx, func() error { return c.tryDrop(ctx, names) })
+	var pe *pgconn.PgError
+	if !errors.As(err, &pe) || pe.Code != "2BP01" { // dependent_objects_still_exist
+		return err
+	}
+	if len(names) == 1 {
+		return nil
+	}
+	half := len(names) / 2
+	if err := c.dropLogins(ctx, names[:half]); err != nil {
+		return err
+	}
+	return c.dropLogins(ctx, names[half:])
+}
+
+// tryDrop looks again under the writer's lock: a grant may have brought a login
 // back in the meantime.
-func (c *connector) dropLogin(ctx context.Context, name string) error {
-	err := pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
+func (c *connector) tryDrop(ctx context.Context, names []string) error {
+	return pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(writerLock)); err != nil {
 			return err
 		}
@@ -73,15 +95,19 @@ func (c *connector) dropLogin(ctx context.Context, name string) error {
 			return err
 		}
 		still, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil || !slices.Contains(still, name) {
+		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, "DROP ROLE "+quote(name))
+		var drop []string
+		for _, name := range names {
+			if slices.Contains(still, name) {
+				drop = append(drop, quote(name))
+			}
+		}
+		if len(drop) == 0 {
+			return nil
+		}
+		_, err = tx.Exec(ctx, "DROP ROLE "+strings.Join(drop, ", "))
 		return err
 	})
-	var pe *pgconn.PgError
-	if errors.As(err, &pe) && pe.Code == "2BP01" { // dependent_objects_still_exist
-		return nil
-	}
-	return err
 }

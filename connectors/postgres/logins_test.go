@@ -3,8 +3,10 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +107,31 @@ func TestALoginThatOwnsObjectsIsClosedAndNamed(t *testing.T) {
 	s.Exec(t, "", "DROP TABLE mine")
 	ok(t, c.Revoke(t.Context(), gr("orders_rw", "jit_x")))
 	wantLogin(t, s, "jit_x", "absent")
+}
+
+func TestManyLoginsEndTogetherAndOnlyThoseThatOwnObjectsStay(t *testing.T) {
+	s := start(t)
+	c := openClosing(t, s, "tenure", making)
+	var grant, revoke []connectors.Act
+	for i := range 2*dropAtOnce + 50 {
+		g := gr("orders_rw", fmt.Sprintf("jit_%03d", i))
+		grant = append(grant, connectors.Act{Grant: g, Until: at(5)})
+		revoke = append(revoke, connectors.Act{Grant: g, Revoke: true})
+	}
+	batch, _ := connectors.AsBatcher(c)
+	ok(t, errors.Join(batch.Apply(t.Context(), grant)...))
+	owners := []string{"jit_000", "jit_099", "jit_101", "jit_249"}
+	for _, name := range owners {
+		s.Exec(t, "", "CREATE TABLE of_"+name+" (a int)", "ALTER TABLE of_"+name+" OWNER TO "+name)
+	}
+	ok(t, errors.Join(batch.Apply(t.Context(), revoke)...))
+	var left []string
+	err := connect(t, s, "postgres").QueryRow(t.Context(),
+		`SELECT array_agg(rolname::text ORDER BY rolname) FROM pg_roles WHERE rolname LIKE 'jit%' AND NOT rolcanlogin`).Scan(&left)
+	ok(t, err)
+	if !slices.Equal(left, owners) {
+		t.Fatalf("left are %v, want %v", left, owners)
+	}
 }
 
 func TestALoginLeftByACrashOrAnotherHandIsRemovedLater(t *testing.T) {
