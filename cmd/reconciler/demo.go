@@ -1,12 +1,23 @@
 package main
 
 import (
+	"os"
+	"os/exec"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tenure-dev/tenure/internal/demo"
 )
+
+// program is how the reader can start this program again.
+func program() string {
+	self, err := os.Executable()
+	if found, lookErr := exec.LookPath("reconciler"); err != nil || lookErr == nil && found == self {
+		return "reconciler"
+	}
+	return self
+}
 
 func (a *app) demoCmd() *cobra.Command {
 	o := demo.Options{}
@@ -30,7 +41,7 @@ Exit code with --once: 0 only if every step was seen.`,
 			if err != nil {
 				return err
 			}
-			o.Out, o.Registry, o.Version = a.out, reg, version
+			o.Out, o.Registry, o.Version, o.Program = a.out, reg, version, program()
 			o.Validate = func(dir string) ([]string, error) {
 				v, err := validateTree(dir)
 				var out []string

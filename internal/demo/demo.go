@@ -39,6 +39,7 @@ type Options struct {
 	Once     bool          // end after the story
 	Registry *connectors.Registry
 	Version  string
+	Program  string                                          // how the reader starts the reconciler; empty: reconciler
 	Validate func(dir string) (problems []string, err error) // what `reconciler validate` does
 }
 
@@ -63,6 +64,9 @@ type Demo struct {
 // Run plays the story. With Once it returns nil only if every step was seen;
 // otherwise it stays up until ctx ends.
 func Run(ctx context.Context, o Options) (err error) {
+	if o.Program == "" {
+		o.Program = "reconciler"
+	}
 	d := &Demo{o: o, tokens: map[string]string{}, people: map[string]*schema.Person{}}
 	if d.o.Dir == "" {
 		if d.o.Dir, err = os.MkdirTemp("", "tenure-demo-"); err != nil {

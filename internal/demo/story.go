@@ -146,12 +146,12 @@ func (d *Demo) ask(ctx context.Context, a *actor, n int, ticket string) (number 
 		}
 	}
 	number, err = d.hub.OpenPull(repoName, login, minihub.PullRequest{Title: "Access for " + a.asks, Head: branch})
-	d.say("%s pushed %s and opened pull request #%d", a.asks, file, number)
+	d.say("%s pushes %s and opens %s/%s/pull/%d", a.asks, file, d.base, repoName, number)
 	return number, clone, err
 }
 
 func (d *Demo) validation(ctx context.Context, a *actor) error {
-	number, clone, err := d.ask(ctx, a, 1, "")
+	_, clone, err := d.ask(ctx, a, 1, "")
 	if err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func (d *Demo) validation(ctx context.Context, a *actor) error {
 	if problems, err = d.o.Validate(clone); err != nil || len(problems) > 0 {
 		return errors.Join(err, fmt.Errorf("the corrected request is not valid: %v", problems))
 	}
-	d.say("with the ticket added it is valid (%s/%s/pull/%d)", d.base, repoName, number)
+	d.say("with the ticket added, it is valid")
 	return nil
 }
 
@@ -190,7 +190,7 @@ func (d *Demo) refusal(ctx context.Context, a *actor) error {
 	if err := d.hub.Approve(repoName, 1, login); err == nil {
 		return errors.New("the forge let the author approve")
 	} else {
-		d.say("%s tries to approve alone; the forge says: %v", a.asks, err)
+		d.say("%s tries to approve it alone; the forge answers: %s", a.asks, reason(err))
 	}
 	if _, err := d.hub.Merge(repoName, 1, d.login("olivia"), "merge"); err != nil {
 		return err
@@ -204,7 +204,7 @@ func (d *Demo) refusal(ctx context.Context, a *actor) error {
 		}
 		for _, c := range v.Checks {
 			if !c.OK && (missing == "" || strings.HasPrefix(c.Rule, "approval")) {
-				missing = c.Rule + ": " + c.Detail
+				missing = c.Detail
 			}
 		}
 		return v.Final && !v.Proven, nil
@@ -215,7 +215,7 @@ func (d *Demo) refusal(ctx context.Context, a *actor) error {
 	if held, _, err := a.held(ctx); err != nil || held {
 		return errors.Join(err, errors.New("access was granted without an approval"))
 	}
-	d.say("the file is on the branch, and nothing is granted. %s", missing)
+	d.say("the file is on the branch, and nothing is granted: %s", missing)
 	return nil
 }
 
@@ -247,11 +247,12 @@ func (d *Demo) access(ctx context.Context, a *actor) error {
 	if err := d.nextSecond(ctx); err != nil {
 		return err
 	}
+	before := d.show(ctx, a)
 	merged := time.Now()
 	if _, err := d.hub.Merge(repoName, number, d.login(a.approves), "squash"); err != nil {
 		return err
 	}
-	d.say("merged; before: %s", d.show(ctx, a))
+	d.say("%s merges; until now %s: %s", a.approves, a.shows, before)
 	if err := d.seen(ctx, "the access", 30*time.Second, func() (bool, error) {
 		held, _, err := a.held(ctx)
 		return held, err
@@ -306,7 +307,7 @@ func (d *Demo) revert(ctx context.Context, a *actor) error {
 	}); err != nil {
 		return err
 	}
-	d.say("the reconciler opened pull request #%d, which removes %s", row.Number, strings.Join(row.Paths, ", "))
+	d.say("the reconciler opens %s, which removes %s", row.URL, strings.Join(row.Paths, ", "))
 	if err := d.pause(ctx); err != nil {
 		return err
 	}
@@ -322,7 +323,7 @@ func (d *Demo) revert(ctx context.Context, a *actor) error {
 	}); err != nil {
 		return err
 	}
-	d.say("%s merged it; the file is gone, its history stays", a.approves)
+	d.say("%s approves and merges it; the file is gone, its history stays", a.approves)
 	if err := d.daemon.Ledger.Verify(ctx); err != nil {
 		return err
 	}
@@ -334,7 +335,7 @@ func (d *Demo) revert(ctx context.Context, a *actor) error {
 func (d *Demo) inSudoers(context.Context) (bool, string, error) {
 	text, err := os.ReadFile(filepath.Join(d.o.Dir, "targets", "sudoers"))
 	if errors.Is(err, os.ErrNotExist) {
-		return false, "no rules", nil
+		return false, "no rule for " + d.people["frank"].AccountOn("bastion-sudo"), nil
 	}
 	if err != nil {
 		return false, "", err
@@ -346,23 +347,4 @@ func (d *Demo) inSudoers(context.Context) (bool, string, error) {
 		}
 	}
 	return false, "no rule for " + account, nil
-}
-
-func (d *Demo) welcome() {
-	fmt.Fprintf(d.o.Out, "Tenure demo\n   forge          %s/%s/pulls\n   files          %s\n", d.base, repoName, d.o.Dir)
-}
-
-func (d *Demo) goodbye() {
-	alice := d.login("alice")
-	u := strings.Replace(d.base, "://", "://"+alice+":"+d.tokens[alice]+"@", 1)
-	fmt.Fprintf(d.o.Out, `
-Now it is your turn; everything stays up until Ctrl-C.
-
-   git clone %s/%s.git     you are alice
-   git switch -c mine; cp your request below requests/; git push origin mine
-   %s/%s/pulls     open, approve (as somebody else) and merge it here
-
-   reconciler status  --config %[5]s
-   reconciler explain --config %[5]s %[6]s
-`, u, repoName, d.base, repoName, d.cfgFile, d.file(&actor{asks: "frank", ticket: "OPS-101"}, 1))
 }

@@ -48,6 +48,7 @@ func (h *Hub) pages() http.Handler {
 	mux.HandleFunc("GET /{owner}/{repo}/blob/{sha}/{path...}", p.blob)
 	mux.HandleFunc("GET /{owner}/{repo}/commit/{sha}", p.commit)
 	mux.HandleFunc("GET /{owner}/{repo}/pulls", p.pulls)
+	mux.HandleFunc("POST /{owner}/{repo}/pulls", p.open)
 	mux.HandleFunc("GET /{owner}/{repo}/pull/{number}", p.pull)
 	mux.HandleFunc("POST /{owner}/{repo}/pull/{number}", p.act)
 	return p.guard(http.NewCrossOriginProtection().Handler(mux))

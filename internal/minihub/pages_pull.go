@@ -40,13 +40,23 @@ func nameOf(u *user) string {
 }
 
 func (p *pageSet) pulls(w http.ResponseWriter, r *http.Request) {
-	p.show(w, r, "pulls", http.StatusOK, func(_ context.Context, repo *repo) (any, error) {
+	p.showPulls(w, r, http.StatusOK, "")
+}
+
+func (p *pageSet) showPulls(w http.ResponseWriter, r *http.Request, status int, msg string) {
+	p.show(w, r, "pulls", status, func(ctx context.Context, repo *repo) (any, error) {
 		data := struct {
 			frame
 			State        string
 			Open, Closed int
 			Pulls        []pullRow
+			Branches     []branchRow
 		}{frame: p.frame(r, "Pull requests", repo), State: "open"}
+		data.Message = msg
+		var err error
+		if data.Branches, err = p.openable(ctx, repo); err != nil {
+			return nil, err
+		}
 		if r.URL.Query().Get("state") == "closed" {
 			data.State = "closed"
 		}
@@ -73,6 +83,9 @@ type entry struct {
 func (p *pull) conversation() []entry {
 	var out []entry
 	for _, e := range p.events {
+		if e.kind == "closed" && p.merged() && e.at.Equal(p.mergedAt) {
+			continue // a merge closes by itself
+		}
 		what := map[string]string{
 			"merged": "merged this", "closed": "closed this", "reopened": "reopened this", "base_ref_changed": "changed the base branch",
 			"head_ref_force_pushed": "force-pushed the head branch", "head_ref_deleted": "deleted the head branch", "review_dismissed": "dismissed a review",
