@@ -137,3 +137,23 @@ func TestTheOperatorsPageNamesEveryMetricAndNoOther(t *testing.T) {
 	}
 	compare(t, "docs/operations.md", want, got)
 }
+
+// celField finds the fields that expressions see.
+var celField = regexp.MustCompile(`(?m)^\t\t\t"([A-Za-z]+)": `)
+
+func TestTheReferenceNamesEveryFieldOfExpressions(t *testing.T) {
+	code, err := os.ReadFile(filepath.Join(root, "internal", "policy", "celtypes.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := celField.FindAllStringSubmatch(string(code), -1)
+	if len(found) < 20 {
+		t.Fatalf("found only %d fields", len(found))
+	}
+	page := section(t, "docs/files.md", "Policy")
+	for _, m := range found {
+		if !regexp.MustCompile(`\b` + m[1] + `\b`).MatchString(page) {
+			t.Errorf("docs/files.md does not name the field %s", m[1])
+		}
+	}
+}

@@ -2,6 +2,9 @@ package doctest_test
 
 import (
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -94,6 +97,47 @@ func TestTheTutorialWorksFromInitToTheRevertPullRequest(t *testing.T) {
 	}
 	blocks, _ := split(t, "docs/tutorial.md")
 	s.play(blocks)
+	checkEvidence(t, s)
+}
+
+// checkEvidence runs the operators' page's way to verify the evidence log on what
+// the tutorial left, and on a copy with one word changed.
+func checkEvidence(t *testing.T, s *session) {
+	t.Helper()
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Log("python3 is not here, so the script of docs/operations.md is not run")
+		return
+	}
+	script := ""
+	blocks, _ := split(t, "docs/operations.md")
+	for _, b := range blocks {
+		if b.is("python", "verify") {
+			script = b.text
+		}
+	}
+	log := filepath.Join(s.home, "tenure-tutorial", "evidence.jsonl")
+	verify := func(file string) (string, error) {
+		out, err := exec.CommandContext(t.Context(), "python3", "-c", script, file).CombinedOutput()
+		return string(out), err
+	}
+	if out, err := verify(log); err != nil || !strings.Contains(out, "entries, unbroken") {
+		t.Errorf("the evidence log does not verify: %v\n%s", err, out)
+	}
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), `"subject":"alice"`, `"subject":"mallory"`, 1)
+	if changed == string(text) {
+		t.Fatal("the evidence log does not name alice")
+	}
+	other := filepath.Join(s.home, "changed.jsonl")
+	if err := os.WriteFile(other, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := verify(other); err == nil {
+		t.Errorf("a changed evidence log verifies:\n%s", out)
+	}
 }
 
 // waitForPull waits for the reconciler, a program of its own, to open a pull request.
