@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-multierror"
@@ -17,24 +19,64 @@ import (
 // that a target may need to notice that we hung up.
 const deadlineGrace = 5 * time.Second
 
+// maxBatch is how many acts share one intent, one call of a Batcher and one
+// outcome. A batch too big for its time-out would fail the same way for ever.
+const maxBatch = 1000
+
 // apply carries out grants, renewals and revokes: the intent is written first,
 // then the target is touched, then the outcome is written.
 func (w *worker) apply(ctx context.Context, s *state, changes []grants.Change) error {
-	if len(changes) == 0 {
-		return nil
+	var errs *multierror.Error
+	began := w.now()
+	for batch := range slices.Chunk(changes, maxBatch) {
+		if batch[0].Op != grants.OpRevoke && w.now().Sub(began) >= w.cfg.ActTimeout {
+			s.more = true // something may have to end before the rest is given
+			break
+		}
+		before := make([]time.Time, len(batch)) // deadlines of acts that may still be under way
+		for i, c := range batch {
+			if h := s.holds[c.Item.Grant]; w.underWay(h, began) {
+				before[i] = h.Deadline
+			}
+		}
+		if err := w.intend(ctx, s, batch); err != nil {
+			return multierror.Append(errs, fmt.Errorf("record intents, so nothing was done: %w", err))
+		}
+		results := w.act(ctx, batch)
+		// The outcome is written even when we are being stopped: it is known now.
+		out, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.cfg.ActTimeout)
+		errs = multierror.Append(errs, w.record(out, s, batch, results, before))
+		cancel()
+		if !w.leased() {
+			break
+		}
 	}
-	if err := w.intend(ctx, s, changes); err != nil {
-		return fmt.Errorf("record intents, so nothing was done: %w", err)
-	}
-	results := w.act(ctx, changes)
-	// The outcome is written even when we are being stopped: it is known now.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.cfg.ActTimeout)
-	defer cancel()
-	return w.record(ctx, s, changes, results)
+	return errs.ErrorOrNil()
+}
+
+// now is the time to act by.
+func (w *worker) now() time.Time { return w.time.read().now }
+
+// underWay reports whether an act on the hold may still take effect. A deadline
+// that is further away than any act can last was written by a clock that was wrong.
+func (w *worker) underWay(h grants.Hold, now time.Time) bool {
+	left := h.Deadline.Sub(now)
+	return left > 0 && left <= time.Hour
+}
+
+// waits reports whether a hold is not to be tried again yet. No pause is longer
+// than a minute: a later time was written by a clock that was wrong.
+func (w *worker) waits(h grants.Hold, now time.Time) bool {
+	left := h.RetryAt.Sub(now)
+	return left > 0 && left <= maxPause+2*w.cfg.ActTimeout+deadlineGrace
 }
 
 func (w *worker) intend(ctx context.Context, s *state, changes []grants.Change) error {
-	deadline := w.cfg.Clock.Now().Add(w.cfg.ActTimeout + deadlineGrace)
+	// Acts that are made one by one begin at most one time-out from now.
+	deadline := w.now().Add(2*w.cfg.ActTimeout + deadlineGrace)
+	if _, ok := connectors.AsBatcher(w.conn); ok {
+		deadline = w.now().Add(w.cfg.ActTimeout + deadlineGrace)
+	}
 	var b ledger.Batch
 	for _, c := range changes {
 		h, held := s.holds[c.Item.Grant]
@@ -42,6 +84,9 @@ func (w *worker) intend(ctx context.Context, s *state, changes []grants.Change) 
 			h = grants.Hold{Item: c.Item, Since: s.now}
 		}
 		h.Deadline = deadline
+		if revokes := h.State == grants.StateRevoking; revokes != (c.Op == grants.OpRevoke) {
+			h.Failures, h.LastError, h.RetryAt = 0, "", time.Time{} // of the other act
+		}
 		kind := ledger.EventGrantIntended
 		if c.Op == grants.OpRevoke {
 			h.State = grants.StateRevoking
@@ -74,25 +119,27 @@ func (w *worker) intend(ctx context.Context, s *state, changes []grants.Change) 
 	return nil
 }
 
-// result is what became of one act. Unsure means that it may still take effect.
+// result is what became of one act. Unsure means that it may still take effect;
+// untried, that there was no time for it.
 type result struct {
-	err    error
-	unsure bool
-	at     time.Time
+	err     error
+	unsure  bool
+	untried bool
+	at      time.Time
 }
 
 // act touches the target. One bad act never stops the others.
 func (w *worker) act(ctx context.Context, changes []grants.Change) []result {
-	ctx, cancel := context.WithTimeout(ctx, w.cfg.ActTimeout)
-	defer cancel()
 	acts := make([]connectors.Act, len(changes))
 	for i, c := range changes {
 		acts[i] = connectors.Act{Grant: c.Item.Grant, Revoke: c.Op == grants.OpRevoke, Until: c.Until}
 	}
 	out := make([]result, len(acts))
 	if b, ok := connectors.AsBatcher(w.conn); ok {
-		errs := b.Apply(ctx, acts)
-		at := w.cfg.Clock.Now()
+		call, cancel := context.WithTimeout(ctx, w.cfg.ActTimeout)
+		errs := b.Apply(call, acts)
+		cancel()
+		at := w.now()
 		for i := range out {
 			if i >= len(errs) {
 				out[i] = result{err: errors.New("the connector gave no answer for this change"), unsure: true, at: at}
@@ -101,22 +148,33 @@ func (w *worker) act(ctx context.Context, changes []grants.Change) []result {
 			out[i] = result{err: errs[i], unsure: errs[i] != nil, at: at}
 		}
 	} else {
+		began := w.now()
 		for i, a := range acts {
-			if !w.leased() {
-				out[i] = result{err: ledger.ErrLostLease, at: w.cfg.Clock.Now()}
-				continue
+			at := w.now()
+			switch {
+			case !w.leased():
+				out[i] = result{err: ledger.ErrLostLease, at: at}
+			case at.Sub(began) >= w.cfg.ActTimeout || !a.Revoke && !at.Before(a.Until):
+				out[i] = result{untried: true, at: at}
+			default:
+				err := w.one(ctx, a)
+				out[i] = result{err: err, unsure: err != nil, at: w.now()}
 			}
-			var err error
-			if a.Revoke {
-				err = w.conn.Revoke(ctx, a.Grant)
-			} else {
-				err = w.conn.Grant(ctx, a.Grant, a.Until)
-			}
-			out[i] = result{err: err, unsure: err != nil, at: w.cfg.Clock.Now()}
 		}
 	}
 	w.endSessions(ctx, changes, out)
 	return out
+}
+
+// one makes one act. Each has the whole time-out, so that one that hangs does not
+// take it from the others.
+func (w *worker) one(ctx context.Context, a connectors.Act) error {
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.ActTimeout)
+	defer cancel()
+	if a.Revoke {
+		return w.conn.Revoke(ctx, a.Grant)
+	}
+	return w.conn.Grant(ctx, a.Grant, a.Until)
 }
 
 // endSessions cuts live sessions of what was revoked. A failure counts as the
@@ -129,7 +187,7 @@ func (w *worker) endSessions(ctx context.Context, changes []grants.Change, out [
 	var lost []grants.Grant
 	var which []int
 	for i, c := range changes {
-		if c.Op == grants.OpRevoke && out[i].err == nil {
+		if c.Op == grants.OpRevoke && out[i].err == nil && !out[i].untried {
 			lost = append(lost, c.Item.Grant)
 			which = append(which, i)
 		}
@@ -137,6 +195,8 @@ func (w *worker) endSessions(ctx context.Context, changes []grants.Change, out [
 	if len(lost) == 0 {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.ActTimeout)
+	defer cancel()
 	if err := ender.EndSessions(ctx, lost); err != nil {
 		for _, i := range which {
 			out[i].err = fmt.Errorf("access is revoked, but ending live sessions failed: %w", err)
@@ -144,18 +204,26 @@ func (w *worker) endSessions(ctx context.Context, changes []grants.Change, out [
 	}
 }
 
-func (w *worker) record(ctx context.Context, s *state, changes []grants.Change, results []result) error {
+// record writes what became of the acts. An earlier act on the same grant that may
+// still be under way keeps its deadline.
+func (w *worker) record(ctx context.Context, s *state, changes []grants.Change, results []result, before []time.Time) error {
 	var b ledger.Batch
 	var errs *multierror.Error
 	var notices []Notice
 	for i, c := range changes {
 		h, r := s.holds[c.Item.Grant], results[i]
+		if r.untried {
+			s.more = true
+			h.Deadline = before[i]
+			b.Put = append(b.Put, h)
+			continue
+		}
 		if r.err != nil {
 			h.Failures++
-			h.LastError = r.err.Error()
+			h.LastError = clip(r.err.Error())
 			h.RetryAt = r.at.Add(backoff(h.Failures))
 			if !r.unsure {
-				h.Deadline = time.Time{}
+				h.Deadline = before[i]
 			}
 			w.cfg.Metrics.Failed(w.target, string(c.Op))
 			errs = multierror.Append(errs, fmt.Errorf("%s %s %s %s: %w", c.Op, h.Entitlement, preposition(c.Op), h.Account, r.err))
@@ -163,25 +231,32 @@ func (w *worker) record(ctx context.Context, s *state, changes []grants.Change, 
 			b.Events = append(b.Events, w.event(failureKind(c.Op), h.Item, requestOf(c, h), map[string]any{"error": h.LastError, "attempt": h.Failures}))
 			continue
 		}
-		h.Failures, h.LastError, h.RetryAt, h.Deadline = 0, "", time.Time{}, time.Time{}
+		h.LastError, h.RetryAt, h.Deadline = "", time.Time{}, before[i]
+		tell := true
 		data := map[string]any{"until": h.Until, "reason": c.Reason}
 		kind := ledger.EventGranted
 		switch c.Op {
 		case grants.OpRevoke:
+			// Failures count on until a read-back shows it gone. One that has to be
+			// revoked again is not counted, and not told of, a second time.
+			if tell = h.Revoked.IsZero(); tell {
+				w.cfg.Metrics.Revoked(w.target, lag(c, h, r.at))
+			}
 			h.Revoked = r.at
 			kind = ledger.EventRevokeAccepted
-			w.cfg.Metrics.Revoked(w.target, lag(c, h, r.at))
 		case grants.OpRenew:
-			h.State = grants.StateHeld
+			h.Failures, h.State = 0, grants.StateHeld
 			kind = ledger.EventRenewed
 		default:
-			h.State = grants.StateHeld
+			h.Failures, h.State = 0, grants.StateHeld
 			w.cfg.Metrics.Granted(w.target, max(r.at.Sub(s.opened(c)), 0))
 		}
 		w.cfg.Log.Info(string(c.Op), "target", w.target, "account", h.Account, "entitlement", h.Entitlement, "until", h.Until, "reason", c.Reason)
 		b.Put = append(b.Put, h)
 		b.Events = append(b.Events, w.event(kind, h.Item, requestOf(c, h), data))
-		notices = append(notices, notice(kind, h, c, r.at))
+		if tell {
+			notices = append(notices, notice(kind, h, c, r.at))
+		}
 	}
 	if len(notices) > 0 {
 		b.Jobs = append(b.Jobs, noticeJob(notices), evidenceJob())
@@ -191,6 +266,16 @@ func (w *worker) record(ctx context.Context, s *state, changes []grants.Change, 
 	}
 	s.update(b)
 	return errs.ErrorOrNil()
+}
+
+// maxMessage bounds what the ledger keeps of a target's words, in bytes.
+const maxMessage = 2000
+
+func clip(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxMessage], "") + " …"
 }
 
 // lag is how long after the end of the window an expired grant was taken away; a

@@ -155,14 +155,17 @@ const watchEvery = time.Second
 func (e *Engine) watch(ctx context.Context) {
 	last := int64(-1)
 	var asked time.Duration
+	lost := false
 	for ctx.Err() == nil {
-		v, err := e.cfg.Ledger.Version(ctx)
-		if err == nil && v != last {
-			if last >= 0 {
+		v, err := e.version(ctx)
+		if err == nil && (v != last || lost) {
+			// Also when the ledger is back: workers pause after failed passes.
+			if last >= 0 || lost {
 				e.Wake()
 			}
 			last = v
 		}
+		lost = err != nil
 		if e.time.read().jumped {
 			if asked -= watchEvery; asked <= 0 {
 				asked = opinionEvery
@@ -173,6 +176,12 @@ func (e *Engine) watch(ctx context.Context) {
 		}
 		e.cfg.Clock.Sleep(ctx, e.cfg.Clock.Now().Add(watchEvery), nil)
 	}
+}
+
+func (e *Engine) version(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
+	defer cancel()
+	return e.cfg.Ledger.Version(ctx)
 }
 
 const (

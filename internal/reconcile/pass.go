@@ -40,7 +40,9 @@ func (w *worker) pass(ctx context.Context) (next time.Time, err error) {
 	if !w.leased() {
 		return time.Time{}, multierror.Append(errs, ledger.ErrLostLease)
 	}
-	if observed, err := w.observe(ctx, s); err != nil {
+	if observed, err := w.observe(ctx, s); errors.Is(err, errMakeWay) {
+		w.cut = true
+	} else if err != nil {
 		errs = multierror.Append(errs, err)
 	} else {
 		errs = multierror.Append(errs, w.settle(ctx, s, observed))
@@ -62,6 +64,7 @@ type state struct {
 	confirmed map[string]bool
 	paused    bool
 	starts    bool // new access may be given
+	more      bool // there was no time for all of it
 	doubted   bool // the wall clock is not believed
 	withheld  []grants.Change
 }
@@ -75,7 +78,13 @@ func (s *state) owned() []grants.Hold {
 	return out
 }
 
+// ledgerTimeout bounds reading the ledger for one pass: a server that vanished
+// without a word must not hold up what its successor could serve.
+const ledgerTimeout = 30 * time.Second
+
 func (w *worker) read(ctx context.Context, now time.Time) (*state, error) {
+	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
+	defer cancel()
 	decisions, err := w.cfg.Ledger.Decisions(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read decisions: %w", err)
@@ -148,12 +157,20 @@ func (w *worker) end(ctx context.Context, s *state) error {
 
 	acts := make([]grants.Change, 0, len(allowed))
 	for _, c := range allowed {
-		if h := s.holds[c.Item.Grant]; !h.RetryAt.After(s.now) {
-			acts = append(acts, c)
+		h := s.holds[c.Item.Grant]
+		if h.State == grants.StateRevoking && (w.waits(h, s.now) || awaitsReadBack(h)) {
+			continue
 		}
+		acts = append(acts, c)
 	}
 	err := w.apply(ctx, s, acts)
 	return multierror.Append(err, w.reportWithheld(ctx, withheld)).ErrorOrNil()
+}
+
+// awaitsReadBack reports whether the target accepted the revoke and nothing has
+// spoken against it since.
+func awaitsReadBack(h grants.Hold) bool {
+	return !h.Revoked.IsZero() && h.RetryAt.IsZero() && h.Deadline.IsZero()
 }
 
 // ours counts the holds that are not pre-existing access.
@@ -167,14 +184,15 @@ func ours(holds []grants.Hold) (n int) {
 }
 
 func (w *worker) reportWithheld(ctx context.Context, withheld []grants.Change) error {
-	fresh := map[string]int{}
+	fresh, all := map[string]int{}, make(map[string]bool, len(withheld))
 	for _, c := range withheld {
 		key := c.Commit + " " + c.Item.Grant.String()
 		if !w.withheld[key] {
-			w.withheld[key] = true
 			fresh[c.Commit]++
 		}
+		all[key] = true
 	}
+	w.withheld = all
 	var b ledger.Batch
 	for _, commit := range sortedKeys(fresh) {
 		w.cfg.Log.Error("removals are withheld: one commit takes away too much; look at it, then run `reconciler confirm`",
@@ -187,8 +205,11 @@ func (w *worker) reportWithheld(ctx context.Context, withheld []grants.Change) e
 	return w.commit(ctx, b)
 }
 
+// errMakeWay is the cause when a look at the target is cut short by an end.
+var errMakeWay = errors.New("something has to end now")
+
 // observe lists who holds what, in everything that is claimed, held or named by
-// a role.
+// a role. A slow look makes way for the next end, but not twice in a row.
 func (w *worker) observe(ctx context.Context, s *state) ([]grants.Grant, error) {
 	named, err := w.cfg.Ledger.Scope(ctx, w.target)
 	if err != nil {
@@ -209,12 +230,31 @@ func (w *worker) observe(ctx context.Context, s *state) ([]grants.Grant, error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.ObserveTimeout)
 	defer cancel()
+	if end := s.nextEnd(); !end.IsZero() && !w.cut && !s.doubted {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, end.Sub(w.now()), errMakeWay)
+		defer stop()
+	}
+	w.cut = false
 	observed, err := w.conn.Observe(ctx, sortedKeys(set))
+	if err != nil && errors.Is(context.Cause(ctx), errMakeWay) {
+		return nil, errMakeWay
+	}
 	if err != nil {
 		w.cfg.Metrics.Failed(w.target, "observe")
 		return nil, fmt.Errorf("observe: %w", err)
 	}
 	return observed, nil
+}
+
+// nextEnd returns when the first of what is held has to end; zero: nothing is.
+func (s *state) nextEnd() (end time.Time) {
+	for _, c := range s.claims {
+		if h, held := s.holds[c.Grant]; held && !h.PreExisting {
+			end = earlier(end, c.Until)
+		}
+	}
+	return end
 }
 
 // settle compares with what the target shows: it forgets what is verified to be
@@ -228,7 +268,8 @@ func (w *worker) settle(ctx context.Context, s *state, observed []grants.Grant) 
 		h, held := s.holds[c.Item.Grant]
 		switch c.Op {
 		case grants.OpGrant, grants.OpRenew:
-			if !s.starts || held && h.RetryAt.After(s.now) {
+			// Looking at the target took its time: the window may be over by now.
+			if !s.starts || held && w.waits(h, s.now) || !w.now().Before(c.Until) {
 				continue
 			}
 			acts = append(acts, c)
@@ -253,6 +294,9 @@ func (w *worker) settle(ctx context.Context, s *state, observed []grants.Grant) 
 		errs = multierror.Append(errs, err)
 		if err == nil {
 			s.update(b)
+			if b.Drift != nil {
+				w.drift, w.drifted = b.Drift.Found, true
+			}
 			w.countReleased(s, b)
 		}
 	}
@@ -262,9 +306,10 @@ func (w *worker) settle(ctx context.Context, s *state, observed []grants.Grant) 
 }
 
 // releaseHold forgets a hold that the target does not show any more. An act that
-// may still take effect keeps it owned until its hard deadline has passed.
+// may still take effect keeps it owned until its hard deadline has passed; one that
+// failed, such as ending sessions, until it has been tried again.
 func (w *worker) releaseHold(s *state, b *ledger.Batch, c grants.Change, h grants.Hold) {
-	if h.Deadline.After(s.now) || h.RetryAt.After(s.now) {
+	if w.underWay(h, s.now) || h.LastError != "" {
 		return
 	}
 	kind := ledger.EventRevoked
@@ -280,7 +325,7 @@ func (w *worker) releaseHold(s *state, b *ledger.Batch, c grants.Change, h grant
 }
 
 func (w *worker) stillThere(s *state, b *ledger.Batch, c grants.Change, h grants.Hold) {
-	if h.RetryAt.After(s.now) || h.Revoked.IsZero() || slices.ContainsFunc(s.withheld, func(x grants.Change) bool { return x.Item.Grant == c.Item.Grant }) {
+	if w.waits(h, s.now) || h.Revoked.IsZero() || slices.ContainsFunc(s.withheld, func(x grants.Change) bool { return x.Item.Grant == c.Item.Grant }) {
 		return
 	}
 	h.Failures++
@@ -299,11 +344,10 @@ func (w *worker) noteDrift(s *state, b *ledger.Batch, found []grants.Grant) {
 	}
 	b.Drift = &ledger.DriftReport{Target: w.target, Found: found, At: s.now}
 	for _, g := range found {
-		if !slices.Contains(w.drift, g) {
+		if _, known := slices.BinarySearchFunc(w.drift, g, grants.Grant.Compare); !known {
 			w.cfg.Log.Warn("drift: access that nobody asked for", "target", w.target, "account", g.Account, "entitlement", g.Entitlement)
 		}
 	}
-	w.drift, w.drifted = found, true
 }
 
 func (w *worker) countReleased(s *state, b ledger.Batch) {
@@ -325,20 +369,17 @@ func (s *state) update(b ledger.Batch) {
 // nextPass is the earliest of the next boundary, the next retry, the hard
 // deadline of an act that did not return, and the resync.
 func (w *worker) nextPass(s *state) time.Time {
-	now := w.cfg.Clock.Now()
+	now, t := w.cfg.Clock.Now(), w.now()
 	if !w.resync.After(now) {
 		w.resync = w.cfg.Resync.Next(now)
-	}
-	if s.doubted {
-		return now.Add(watchEvery)
 	}
 	next := earlier(s.boundary, w.resync)
 	overdue := 0
 	for _, h := range s.holds {
-		if h.RetryAt.After(s.now) {
+		if w.waits(h, t) {
 			next = earlier(next, h.RetryAt)
 		}
-		if h.Deadline.After(s.now) {
+		if w.underWay(h, t) {
 			next = earlier(next, h.Deadline)
 		}
 		if !h.PreExisting && !h.Until.After(s.now) {
@@ -346,6 +387,12 @@ func (w *worker) nextPass(s *state) time.Time {
 		}
 	}
 	w.cfg.Metrics.Overdue(w.target, overdue)
+	switch {
+	case s.more:
+		return now
+	case s.doubted:
+		return now.Add(watchEvery)
+	}
 	return next
 }
 

@@ -159,26 +159,6 @@ func TestAnEndedOccurrenceDoesNotComeBackWithTheClock(t *testing.T) {
 	}
 }
 
-func TestLostAnswerKeepsTheHoldOwnedUntilItsDeadline(t *testing.T) {
-	w := newWorld(t)
-	w.target.deaf = true
-	w.decide(asks("a", "alice", "rw", 0, 1))
-	if _, err, _ := w.pass(); err == nil {
-		t.Fatal("a lost answer was not reported")
-	}
-	// The grant's effect arrives again after our revoke, as a late packet would.
-	w.target.deaf = false
-	w.now = start.Add(time.Minute)
-	w.target.late = map[grants.Grant]act{grant("alice", "rw"): {at: w.now.Add(time.Second)}}
-	w.mustPass()
-	w.now = w.now.Add(2 * time.Second)
-	w.mustPass()
-	w.now = w.now.Add(time.Minute)
-	if w.mustPass(); len(w.target.held) != 0 || len(w.holds()) != 0 {
-		t.Fatalf("late effect stayed: %v, holds %v", w.target.held, w.holds())
-	}
-}
-
 // TestCrashAtEveryStep kills the process at each point between two instructions
 // that matter, restarts it, and checks that nothing was lost.
 func TestCrashAtEveryStep(t *testing.T) {

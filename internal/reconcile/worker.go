@@ -25,6 +25,7 @@ type worker struct {
 	drift    []grants.Grant  // as last written to the ledger
 	drifted  bool            // drift was written by this process
 	withheld map[string]bool // removals already reported as withheld
+	cut      bool            // the last look at the target made way for an end
 	resync   time.Time       // next time the target is looked at without a reason
 }
 
@@ -126,8 +127,10 @@ func (w *worker) commit(ctx context.Context, b ledger.Batch) error {
 // backoff is the pause after n failures in a row: 1 s, 2 s, 4 s … one minute.
 // It never gives up.
 func backoff(n int) time.Duration {
-	return min(time.Second<<min(max(n-1, 0), 6), time.Minute)
+	return min(time.Second<<min(max(n-1, 0), 6), maxPause)
 }
+
+const maxPause = time.Minute
 
 // earlier returns the earlier of two times, where zero means never.
 func earlier(a, b time.Time) time.Time {
