@@ -116,7 +116,7 @@ var rules = map[string]rule{
 	"internal/e2e/ways": {external: none, testing: true},
 	"internal/e2e/stage": {
 		packages: []string{
-			"connectors", "connectors/all", "grants", "internal/config", "internal/daemon", "internal/ledger",
+			"connectors", "connectors/all", "grants", "internal/config", "internal/daemon", "internal/intake", "internal/ledger",
 			"internal/minihub", "internal/minihub/hubcheck", "internal/policy", "internal/reconcile",
 		},
 		external: none, testing: true,

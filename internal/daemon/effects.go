@@ -28,7 +28,7 @@ func (d *Daemon) sideEffects() map[string]jobs.Handler {
 			}
 			return d.tender.Open(ctx, a.Key)
 		},
-		jobTend: func(ctx context.Context, _ json.RawMessage) error { return d.tender.Tend(ctx) },
+		jobTend: func(ctx context.Context, _ json.RawMessage) error { return d.Tend(ctx) },
 		reconcile.JobNotice: func(ctx context.Context, raw json.RawMessage) error {
 			return d.notify(ctx, raw)
 		},
@@ -42,6 +42,10 @@ func (d *Daemon) sideEffects() map[string]jobs.Handler {
 		},
 	}
 }
+
+// Tend looks after the open revert pull requests now; while the daemon runs, a
+// schedule does.
+func (d *Daemon) Tend(ctx context.Context) error { return d.tender.Tend(ctx) }
 
 // noticeTimeout bounds one delivery; a failed one is tried again as a job.
 const noticeTimeout = 15 * time.Second

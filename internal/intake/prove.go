@@ -21,6 +21,24 @@ const forgeCalls = 6
 // prove gathers evidence for every version that waits for it, judges it, and
 // writes the new decisions. What the forge does not answer waits with back-off.
 func (in *Intake) prove(ctx context.Context) (changed bool, err error) {
+	budget, cancel := context.WithTimeout(ctx, in.cfg.Budget)
+	defer cancel()
+	settling := len(in.view.queue) > 0 && !in.view.queue[0].retryAt.After(in.cfg.Now())
+	if !settling && len(in.due()) == 0 {
+		return false, nil
+	}
+	repoErr := in.pin(budget)
+	if settling {
+		if changed, err = in.proveConfig(ctx, budget, repoErr); err != nil {
+			return changed, err
+		}
+	}
+	proven, err := in.proveRequests(ctx, budget, repoErr)
+	return changed || proven, err
+}
+
+// due returns the records with a version that can be judged now.
+func (in *Intake) due() []*policy.Record {
 	now := in.cfg.Now()
 	var due []*policy.Record
 	for _, path := range in.view.paths() {
@@ -28,13 +46,40 @@ func (in *Intake) prove(ctx context.Context) (changed bool, err error) {
 			due = append(due, rec)
 		}
 	}
+	return due
+}
+
+// proveConfig settles the configuration, which requests are judged by.
+func (in *Intake) proveConfig(ctx, budget context.Context, repoErr error) (bool, error) {
+	next := in.view.clone()
+	var b ledger.IntakeBatch
+	moved, err := in.settle(budget, next, &b, repoErr)
+	if err != nil {
+		return false, err
+	}
+	if !moved {
+		in.view.broken = next.broken
+		return false, nil
+	}
+	for path, rec := range next.records { // some waited for this alone
+		for i, v := range rec.Versions {
+			if !settled(v) && v.Evidence != nil && !v.RetryAt.IsZero() {
+				c := *rec
+				c.Versions = slices.Clone(rec.Versions)
+				c.Versions[i].RetryAt = time.Time{}
+				next.records[path] = &c
+				break
+			}
+		}
+	}
+	return in.decide(ctx, next, b)
+}
+
+func (in *Intake) proveRequests(ctx, budget context.Context, repoErr error) (bool, error) {
+	due := in.due()
 	if len(due) == 0 {
 		return false, nil
 	}
-	budget, cancel := context.WithTimeout(ctx, in.cfg.Budget)
-	defer cancel()
-	repoErr := in.pin(budget)
-
 	next := in.view.clone()
 	var b ledger.IntakeBatch
 	var mu sync.Mutex // guards next, b and the caches
@@ -175,21 +220,17 @@ func (in *Intake) judge(ctx context.Context, rec *policy.Record, i int) (policy.
 		ApprovalsValid: in.cfg.ApprovalsValid, Canonical: in.cfg.Canonical,
 	}
 	if v.Evidence.Before != "" {
-		state, ok, err := in.cfg.Ledger.ConfigState(ctx, v.Evidence.Before)
+		files, err := in.stateAt(ctx, v.Evidence.Before, &ledger.IntakeBatch{})
 		if err != nil {
-			return policy.Verdict{}, fmt.Errorf("read the trusted state at %s: %w", v.Evidence.Before, err)
+			return policy.Verdict{}, err
 		}
-		if !ok {
-			return policy.Verdict{}, fmt.Errorf("the trusted state at %s is not known: it lies before trust.from or was never taken in", v.Evidence.Before)
-		}
-		if j.Trusted, j.Rules, err = in.trees.get(state.Files); err != nil {
+		if j.Trusted, j.Rules, err = in.trees.get(files); err != nil {
 			return policy.Verdict{}, err
 		}
 	}
-	if i > 0 {
-		before := rec.Versions[i-1]
-		if in.inForce(rec, i-1) {
-			j.Previous = in.files.document(rec.Path, before.Blob)
+	if p := builtOn(rec, i); p >= 0 {
+		if in.inForce(rec, p) {
+			j.Previous = in.files.document(rec.Path, rec.Versions[p].Blob)
 		} else {
 			j.Laundered = true
 		}
@@ -201,6 +242,31 @@ func (in *Intake) judge(ctx context.Context, rec *policy.Record, i int) (policy.
 		}
 	}
 	return policy.Judge(j), nil
+}
+
+// builtOn returns the index of the version that the pull request of version i
+// started from, or -1 when it brought the file. A rebase puts each commit of a pull
+// request on the branch: those between are its own steps, part of the difference
+// that was reviewed, and were never anybody's state.
+func builtOn(rec *policy.Record, i int) int {
+	own := rec.Versions[i].Evidence
+	for i--; i >= 0; i-- {
+		e := rec.Versions[i].Evidence
+		if e == nil || e.Problem != "" || own.Problem != "" || e.Pull == nil || own.Pull == nil ||
+			e.Pull.Number != own.Pull.Number || e.Before == "" || e.Before != own.Before {
+			break
+		}
+	}
+	return i
+}
+
+// sameRun reports whether a version that is not proven came with the same pull
+// request as another: a rebase brings a file commit by commit, and what was
+// reviewed is all of it.
+func sameRun(earlier, v policy.Version) bool {
+	return earlier.Evidence != nil && earlier.Evidence.Pull != nil && v.Evidence != nil && v.Evidence.Pull != nil &&
+		earlier.Evidence.Pull.Number == v.Evidence.Pull.Number && earlier.Evidence.Before != "" &&
+		earlier.Evidence.Before == v.Evidence.Before && (earlier.Verdict == nil || !earlier.Verdict.Proven)
 }
 
 // inForce reports whether version i was proven, or has the bytes of the last

@@ -64,15 +64,12 @@ func (in *Intake) walk(v *view, head string, confirmed map[string]bool, b *ledge
 			continue
 		}
 		delete(v.broken, "")
-		for _, c := range broken {
-			// The configuration in force at them is that of before. It is said
-			// only now: until a good commit follows, an operator may confirm them.
-			b.States = append(b.States, ledger.ConfigState{Commit: c, Files: maps.Clone(v.config)})
-		}
-		broken = nil
 		in.apply(v, held, b)
 		v.head = commit
-		b.States = append(b.States, ledger.ConfigState{Commit: commit, Files: maps.Clone(v.config)})
+		// What is in force at the broken ones is said only now: until a good commit
+		// follows, an operator may confirm them.
+		in.queue(v, held, broken, b)
+		broken = nil
 		held = step{changes: map[string]change{}}
 	}
 	return nil
@@ -90,6 +87,7 @@ func (in *Intake) start(v *view, b *ledger.IntakeBatch) error {
 		s.changes[e.Path] = change{commit: in.cfg.TrustFrom, entry: &e}
 	}
 	in.apply(v, s, b)
+	in.enforce(v, s.only(in.configured(v, s)))
 	for _, rec := range v.records {
 		in.refuse(rec, "the file was on the branch before the chain of trust starts (trust.from), which trusts no requests; ask again with a new file")
 	}
@@ -121,6 +119,8 @@ func (in *Intake) rebase(v *view, head string, b *ledger.IntakeBatch) error {
 	}
 	before := maps.Clone(v.records)
 	in.apply(v, s, b)
+	v.queue, v.runs, v.unsettled = nil, map[string]run{}, false
+	in.enforce(v, s.only(in.configured(v, s)))
 	for path, rec := range v.records {
 		if rec != before[path] { // a new version; the others keep what they have proven
 			in.refuse(rec, "the bytes came with a rewritten branch that an operator confirmed; no pull request proves them")
@@ -139,7 +139,7 @@ func (in *Intake) refuse(rec *policy.Record, why string) {
 
 // emptied says why a step would leave a broken tree: no person where there were
 // some, or no request where there were several. Taking the only request away is
-// a plain early return.
+// a plain early return, and requests that have ended are tidied up.
 func (in *Intake) emptied(v *view, s step) string {
 	people, requests, lost := 0, len(v.records), 0
 	before := 0
@@ -151,11 +151,13 @@ func (in *Intake) emptied(v *view, s step) string {
 		}
 	}
 	for path, c := range s.changes {
-		_, known := v.records[path]
+		rec, known := v.records[path]
 		if c.entry == nil {
 			if known {
 				requests--
-				lost++
+				if !in.over(v, rec) {
+					lost++
+				}
 			}
 			continue
 		}
@@ -185,9 +187,19 @@ func (in *Intake) emptied(v *view, s step) string {
 	return ""
 }
 
-// apply brings one step into the view: deletions first, then the rest by path.
-func (in *Intake) apply(v *view, s step, b *ledger.IntakeBatch) {
-	paths := slices.SortedFunc(maps.Keys(s.changes), func(x, y string) int {
+// over reports whether a request has ended, so that nothing is lost with its file.
+func (in *Intake) over(v *view, rec *policy.Record) bool {
+	row, stored := v.rows[rec.ID]
+	if !stored {
+		return false
+	}
+	end := row.Decision.Ends()
+	return !row.EndedAt.IsZero() || row.Decision.Granted && !end.IsZero() && !in.cfg.Now().Before(end)
+}
+
+// paths returns the paths of a step: deletions first, then the rest by name.
+func (s step) paths() []string {
+	return slices.SortedFunc(maps.Keys(s.changes), func(x, y string) int {
 		dx, dy := s.changes[x].entry == nil, s.changes[y].entry == nil
 		switch {
 		case dx && !dy:
@@ -197,24 +209,26 @@ func (in *Intake) apply(v *view, s step, b *ledger.IntakeBatch) {
 		}
 		return strings.Compare(x, y)
 	})
-	owners := in.owners(v)
-	in.giveUp(owners, s)
-	for _, path := range paths {
+}
+
+// apply brings the requests of one step into the view. Its configuration has to
+// be trusted first.
+func (in *Intake) apply(v *view, s step, b *ledger.IntakeBatch) {
+	for _, path := range s.paths() {
 		c := s.changes[path]
 		delete(v.broken, path)
 		if c.entry == nil {
 			in.drop(v, path, c.commit, b)
-			in.disown(v, owners, path)
 			continue
 		}
 		if schema.IsDocument(path) {
-			in.take(v, owners, path, c, b)
+			in.take(v, path, c, b)
 		}
 	}
 }
 
 // take brings one new or changed file into the view.
-func (in *Intake) take(v *view, owners map[string]string, path string, c change, b *ledger.IntakeBatch) {
+func (in *Intake) take(v *view, path string, c change, b *ledger.IntakeBatch) {
 	f := in.files.entry(*c.entry)
 	intro := forge.Introduction{Path: path, Blob: c.entry.Blob, Commit: c.commit}
 	rec := v.records[path]
@@ -225,7 +239,6 @@ func (in *Intake) take(v *view, owners map[string]string, path string, c change,
 			v.records[path] = withVersion(rec, policy.Version{Introduction: intro, SeenAt: in.cfg.Now(), Broken: true, Problem: firstProblem(f)})
 		}
 	case requestOf(f) != nil:
-		in.disown(v, owners, path)
 		if rec == nil {
 			rec = &policy.Record{ID: fmt.Sprintf("%s@%.12s", path, c.commit), Path: path}
 			if c.old != nil {
@@ -242,15 +255,6 @@ func (in *Intake) take(v *view, owners map[string]string, path string, c change,
 		v.records[path] = withVersion(rec, policy.Version{Introduction: intro, SeenAt: in.cfg.Now()})
 	default:
 		in.drop(v, path, c.commit, b)
-		if why := clash(owners, path, f); why != "" {
-			v.broken[path] = why
-			return
-		}
-		in.disown(v, owners, path)
-		v.config[path] = c.entry.Blob
-		for _, n := range names(f) {
-			owners[n] = path
-		}
 	}
 }
 

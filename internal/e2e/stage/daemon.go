@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/connectors/all"
 	"github.com/tenure-dev/tenure/internal/config"
 	"github.com/tenure-dev/tenure/internal/daemon"
+	"github.com/tenure-dev/tenure/internal/ledger"
 	"github.com/tenure-dev/tenure/internal/reconcile"
 )
 
@@ -140,4 +142,48 @@ func (s *Stage) Confirm(commit string) {
 	ctx, cancel := s.ctx()
 	defer cancel()
 	s.must(s.Daemon.Ledger.Confirm(ctx, commit, "an operator"))
+}
+
+// Tend looks after the open revert pull requests, as the schedule does.
+func (s *Stage) Tend() {
+	s.T.Helper()
+	ctx, cancel := s.ctx()
+	defer cancel()
+	s.must(s.Daemon.Tend(ctx))
+}
+
+// Eventually waits until something that a running reconciler does on the machine's
+// own time has happened. It is for Run only: everything else is over when Pass
+// returns.
+func (s *Stage) Eventually(what string, seen func() bool) {
+	s.T.Helper()
+	deadline := time.After(limit)
+	for !seen() {
+		select {
+		case <-deadline:
+			s.T.Fatalf("not seen within %s: %s", limit, what)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Jobs runs the reconciler until the revert pull requests in the ledger are as
+// seen wants them, and goes on with a new reconciler that has not run.
+func (s *Stage) Jobs(what string, seen func([]ledger.Revert) bool) []ledger.Revert {
+	s.T.Helper()
+	s.Run()
+	s.Eventually(what, func() bool { return seen(s.Reverts()) })
+	s.Halt()
+	s.Restart()
+	return s.Reverts()
+}
+
+// Reverts returns the revert pull requests that the ledger knows.
+func (s *Stage) Reverts() []ledger.Revert {
+	s.T.Helper()
+	ctx, cancel := s.ctx()
+	defer cancel()
+	out, err := s.Daemon.Ledger.Reverts(ctx)
+	s.must(err)
+	return out
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tenure-dev/tenure/grants"
+	"github.com/tenure-dev/tenure/internal/intake"
 	"github.com/tenure-dev/tenure/internal/ledger"
 	"github.com/tenure-dev/tenure/internal/policy"
 )
@@ -38,14 +39,37 @@ func (s *Stage) Rows(target string) []string {
 	return out
 }
 
-// Expect fails the test unless a target lists exactly these rows, and the ledger
-// holds exactly the same.
-func (s *Stage) Expect(target string, rows ...string) {
+// Place writes rows to a target's file by another hand than the reconciler's.
+func (s *Stage) Place(target string, rows ...string) {
+	s.T.Helper()
+	s.must(os.WriteFile(s.file("targets/"+target), []byte(strings.Join(append([]string{"group,account"}, rows...), "\n")+"\n"), 0o640))
+}
+
+// Lists fails the test unless a target lists exactly these rows.
+func (s *Stage) Lists(target string, rows ...string) {
 	s.T.Helper()
 	slices.Sort(rows)
 	if got := s.Rows(target); !slices.Equal(got, rows) {
 		s.T.Fatalf("at %s %s lists %q, want %q", s.Now().Format(time.DateTime), target, got, rows)
 	}
+}
+
+// Result is what the last look at the branch found; it must have succeeded.
+func (s *Stage) Result() intake.Result {
+	s.T.Helper()
+	r := s.Daemon.Status()
+	if r == nil {
+		s.T.Fatal("the reconciler has not looked at the branch yet")
+	}
+	return *r
+}
+
+// Expect fails the test unless a target lists exactly these rows, and the ledger
+// holds exactly the same.
+func (s *Stage) Expect(target string, rows ...string) {
+	s.T.Helper()
+	s.Lists(target, rows...)
+	slices.Sort(rows)
 	var held []string
 	for _, h := range s.Holds(target) {
 		held = append(held, strings.TrimPrefix(h.Entitlement, "group=")+","+h.Account)

@@ -5,12 +5,11 @@ import (
 	"time"
 
 	"github.com/tenure-dev/tenure/internal/e2e/stage"
+	"github.com/tenure-dev/tenure/internal/minihub"
 )
 
-func TestAnApprovedRequestIsGrantedAndEnds(t *testing.T) {
-	t.Parallel()
-	s := stage.New(t, stage.Options{})
-	s.Pass()
+func TestAnApprovedRequestIsGrantedAndEndsToTheSecond(t *testing.T) {
+	s := begin(t, stage.Options{})
 	s.Grant("alice", asked, ask())
 	merged := s.Now()
 	s.Pass()
@@ -25,4 +24,228 @@ func TestAnApprovedRequestIsGrantedAndEnds(t *testing.T) {
 	s.Advance(time.Second)
 	s.Pass()
 	s.Expect("bastion")
+}
+
+func TestEveryWayToMergeGrants(t *testing.T) {
+	for _, method := range []string{"merge", "squash", "rebase"} {
+		t.Run(method, func(t *testing.T) {
+			s := begin(t, stage.Options{})
+			n := s.Propose("alice", stage.Change{Branch: "ask", Write: file(ask("duration: 2h"))})
+			s.Push("alice", stage.Change{Branch: "ask", Write: map[string]string{"README.md": "Hello\n"}})
+			s.Push("alice", stage.Change{Branch: "ask", Write: file(ask())})
+			s.Push("bob", stage.Change{Write: map[string]string{"notes.txt": "main goes on\n"}})
+			s.Approve(n, "carol")
+			s.MergeBy(n, "dave", method)
+			s.Pass()
+			s.Granted(asked)
+			s.Expect("bastion", "ops,alice")
+			s.Advance(time.Hour)
+			s.Pass()
+			s.Expect("bastion")
+		})
+	}
+}
+
+func TestAMergeQueueGrantsEachOfItsPullRequests(t *testing.T) {
+	s := begin(t, stage.Options{})
+	one := s.Ask("alice", file(ask()))
+	two := s.Ask("bob", map[string]string{"requests/bob.yaml": stage.Request("bob", "ops", "duration: 1h")})
+	bad := s.Ask("mallory", map[string]string{"requests/mallory.yaml": stage.Request("mallory", "ops", "duration: 1h")})
+	s.Approve(one, "carol")
+	s.Approve(two, "dave")
+	s.Second()
+	must(t, s.Hub.QueueMerge(stage.Repo, one, bad, two))
+	s.Pass()
+	s.Expect("bastion", "ops,alice", "ops,bob")
+	s.Denied("requests/mallory.yaml", "missing: 1 of leads")
+}
+
+func TestAPullRequestFromAForkGrants(t *testing.T) {
+	s := begin(t, stage.Options{})
+	n, _ := forked(s)
+	s.Approve(n, "carol")
+	s.Merge(n)
+	s.Pass()
+	s.Expect("bastion", "ops,alice")
+}
+
+func TestARenamedAccountIsStillThePerson(t *testing.T) {
+	s := begin(t, stage.Options{})
+	n := s.Ask("alice", file(ask()))
+	s.Approve(n, "carol")
+	s.Merge(n)
+	must(t, s.Hub.RenameUser(stage.Login("carol"), "carol-new"))
+	s.Pass()
+	s.Expect("bastion", "ops,alice")
+}
+
+func TestAFreshApprovalAfterADismissalGrants(t *testing.T) {
+	s := begin(t, stage.Options{})
+	n := s.Propose("alice", stage.Change{Branch: "ask", Write: file(ask(long))})
+	s.Approve(n, "carol")
+	s.Push("alice", stage.Change{Branch: "ask", Write: file(ask())})
+	s.Approve(n, "carol")
+	s.Merge(n)
+	s.Pass()
+	s.Expect("bastion", "ops,alice")
+}
+
+func TestAnApprovedExtensionRenewsWithoutAGap(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Grant("alice", asked, ask())
+	merged := s.Now()
+	s.Pass()
+	s.Advance(30 * time.Minute)
+	s.Grant("alice", asked, ask("duration: 3h"))
+	s.Pass()
+	s.Expect("bastion", "ops,alice")
+	if h := s.Holds("bastion")[0]; !h.Until.Equal(merged.Add(3 * time.Hour)) {
+		t.Errorf("held until %s, want three hours after the first merge at %s", h.Until, merged)
+	}
+	s.Clock.Set(merged.Add(time.Hour))
+	s.Pass()
+	s.Expect("bastion", "ops,alice")
+	if got := s.Events("revoke.intended"); len(got) != 0 {
+		t.Errorf("the extension took the access away for a while: %+v", got)
+	}
+	s.Clock.Set(merged.Add(3 * time.Hour))
+	s.Pass()
+	s.Expect("bastion")
+}
+
+func TestDeletingTheFileByADirectPushEndsTheAccess(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Grant("alice", asked, ask(long))
+	s.Pass()
+	s.Expect("bastion", "ops,alice")
+	s.Push("bob", stage.Change{Remove: []string{asked}})
+	s.Pass()
+	s.Expect("bastion")
+}
+
+func TestDeletingTheFileByAPullRequestEndsTheAccess(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Grant("alice", asked, ask(long))
+	s.Pass()
+	s.Expect("bastion", "ops,alice")
+	s.Merge(s.Propose("alice", stage.Change{Remove: []string{asked}}))
+	s.Pass()
+	s.Expect("bastion")
+}
+
+func TestABotMayTakeAccessAway(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Hub.AddBot("helper[bot]")
+	must(t, s.Hub.SetPermission(stage.Repo, "helper[bot]", minihub.Write))
+	s.Grant("alice", asked, ask(long))
+	s.Pass()
+	s.Merge(s.Propose("helper[bot]", stage.Change{Remove: []string{asked}}))
+	s.Pass()
+	s.Expect("bastion")
+}
+
+func TestDeactivatingAPersonEndsWhatTheyHold(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Grant("alice", asked, stage.Request("alice, bob", "ops", long))
+	s.Pass()
+	s.Expect("bastion", "ops,alice", "ops,bob")
+	n := s.Ask("bob", map[string]string{"people/alice.yaml": stage.Person("alice", "active: false")})
+	s.Approve(n, "erin")
+	s.Merge(n)
+	s.Pass()
+	s.Expect("bastion", "ops,bob")
+}
+
+func TestAScheduleHoldsInItsOccurrencesOnly(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Grant("alice", asked, stage.Request("alice", "shift",
+		`schedule: {cron: "0 10 * * *", timezone: Europe/Berlin, duration: 2h}`, "expiresAt: 2026-03-04T00:00:00Z"))
+	at := func(stamp string, rows ...string) {
+		t.Helper()
+		when, err := time.Parse(time.DateTime, stamp)
+		must(t, err)
+		s.Clock.Set(when)
+		s.Pass()
+		s.Expect("bastion", rows...)
+	}
+	s.Pass() // merged inside the first occurrence, which began at 09:00 UTC
+	s.Expect("bastion", "shift,alice")
+	at("2026-03-02 10:59:59", "shift,alice")
+	at("2026-03-02 11:00:00")
+	at("2026-03-03 08:59:59")
+	at("2026-03-03 09:00:00", "shift,alice")
+	s.Restart()
+	at("2026-03-03 10:59:59", "shift,alice")
+	at("2026-03-03 11:00:00")
+	at("2026-03-04 00:00:00")
+	if row, _ := s.Row(asked); row.EndedAt.IsZero() {
+		t.Error("the request is over and has not ended")
+	}
+	at("2026-03-04 09:30:00")
+}
+
+func TestOverlappingRequestsEndWithTheLast(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Grant("alice", asked, ask())
+	s.Grant("alice", "requests/alice-2.yaml", ask("duration: 4h"))
+	merged := s.Now()
+	s.Pass()
+	s.Expect("bastion", "ops,alice")
+	s.Advance(time.Hour)
+	s.Pass()
+	s.Expect("bastion", "ops,alice")
+	if row, _ := s.Row(asked); row.EndedAt.IsZero() {
+		t.Error("the first request is over and has not ended")
+	}
+	s.Push("alice", stage.Change{Remove: []string{asked}})
+	s.Pass()
+	s.Expect("bastion", "ops,alice")
+	s.Clock.Set(merged.Add(4 * time.Hour))
+	s.Pass()
+	s.Expect("bastion")
+	if got := s.Events("revoke.intended"); len(got) != 1 {
+		t.Errorf("revoked %d times, want once", len(got))
+	}
+}
+
+func TestARequestForTwoPeopleIsGrantedWhole(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Grant("alice", asked, stage.Request("alice, bob", "ops", "duration: 1h"))
+	s.Pass()
+	s.Expect("bastion", "ops,alice", "ops,bob")
+	s.Advance(time.Hour)
+	s.Pass()
+	s.Expect("bastion")
+}
+
+func TestARequestForSomebodyWhoMayNotHoldItIsRefusedWhole(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Grant("alice", asked, stage.Request("alice, zoe", "ops", long))
+	denied(s, "zoe may not ask for ops")
+}
+
+func TestARoleSpansTwoTargets(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Grant("alice", asked, stage.Request("alice", "release", "duration: 1h"))
+	s.Pass()
+	s.Expect("bastion", "deploy,alice")
+	s.Expect("wiki", "release,alice")
+	s.Advance(time.Hour)
+	s.Pass()
+	s.Expect("bastion")
+	s.Expect("wiki")
+}
+
+func TestAccessFromBeforeIsLeftAlone(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Place("bastion", "ops,alice", "ops,olga")
+	s.Grant("alice", asked, ask())
+	s.Pass()
+	s.Advance(time.Hour)
+	s.Pass()
+	s.Pass()
+	s.Lists("bastion", "ops,alice", "ops,olga")
+	if h := s.Holds("bastion"); len(h) != 0 {
+		t.Errorf("the ledger holds %+v", h)
+	}
 }
