@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"strings"
 	"text/template"
 
@@ -24,6 +25,7 @@ type initOptions struct {
 	Approver string
 	ALogin   string
 	AID      int64
+	Version  string // of the workflow that validates, and of the program that it runs
 }
 
 func (a *app) initCmd() *cobra.Command {
@@ -91,10 +93,30 @@ func (o initOptions) check() error {
 	return nil
 }
 
+var releaseName = regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+$`)
+
+// workflowVersion is what the workflow of a new access repository names: this
+// release, or the commit that this program was built from. A program that knows
+// neither leaves a name that nothing has, so that it is filled in.
+func workflowVersion() string {
+	if releaseName.MatchString(version) {
+		return version
+	}
+	if b, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range b.Settings {
+			if s.Key == "vcs.revision" && fullHash.MatchString(s.Value) {
+				return s.Value
+			}
+		}
+	}
+	return "vX.Y.Z"
+}
+
 func (a *app) initRepo(path string, o initOptions) error {
 	if err := o.check(); err != nil {
 		return err
 	}
+	o.Version = workflowVersion()
 	var written, kept int
 	err := fs.WalkDir(skeleton, "template", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
