@@ -15,6 +15,9 @@ const ratioFloor = 5
 type GuardLimits struct {
 	MaxRemovals     int     // more than this many are withheld
 	MaxRemovalRatio float64 // more than this part of what is held is withheld, once five are held
+	// Tripped are commits that took away too much before. They stay withheld however
+	// little is left of them, so that expiries never wear the guard down. May be nil.
+	Tripped map[string]bool
 }
 
 // Guard parts the changes of one target into those to carry out and those to
@@ -45,7 +48,7 @@ func Guard(changes []Change, held int, lim GuardLimits, confirmed map[string]boo
 	}
 	for i, ch := range changes {
 		n := perCommit[ch.Commit]
-		tooMany := n > lim.MaxRemovals ||
+		tooMany := lim.Tripped[ch.Commit] || n > lim.MaxRemovals ||
 			held >= ratioFloor && float64(n) > lim.MaxRemovalRatio*float64(held)
 		if counted[i] && tooMany {
 			withheld = append(withheld, ch)

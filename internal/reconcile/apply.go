@@ -97,7 +97,9 @@ func (w *worker) intend(ctx context.Context, s *state, changes []grants.Change) 
 			h.Until, h.Holders, h.Revoked = c.Until, c.Holders, time.Time{}
 		}
 		b.Put = append(b.Put, h)
-		b.Events = append(b.Events, w.event(kind, c.Item, requestOf(c, h), map[string]any{"until": h.Until, "reason": c.Reason}))
+		if milestone(h.Failures) {
+			b.Events = append(b.Events, w.event(kind, c.Item, requestOf(c, h), map[string]any{"until": h.Until, "reason": c.Reason}))
+		}
 		if c.Op == grants.OpRevoke && c.Cause == grants.CauseExpired {
 			for _, r := range h.Holders {
 				if r.Until.After(s.now) {
@@ -228,7 +230,9 @@ func (w *worker) record(ctx context.Context, s *state, changes []grants.Change, 
 			w.cfg.Metrics.Failed(w.target, string(c.Op))
 			errs = multierror.Append(errs, fmt.Errorf("%s %s %s %s: %w", c.Op, h.Entitlement, preposition(c.Op), h.Account, r.err))
 			b.Put = append(b.Put, h)
-			b.Events = append(b.Events, w.event(failureKind(c.Op), h.Item, requestOf(c, h), map[string]any{"error": h.LastError, "attempt": h.Failures}))
+			if milestone(h.Failures) {
+				b.Events = append(b.Events, w.event(failureKind(c.Op), h.Item, requestOf(c, h), map[string]any{"error": h.LastError, "attempt": h.Failures}))
+			}
 			continue
 		}
 		h.LastError, h.RetryAt, h.Deadline = "", time.Time{}, before[i]
@@ -267,6 +271,11 @@ func (w *worker) record(ctx context.Context, s *state, changes []grants.Change, 
 	s.update(b)
 	return errs.ErrorOrNil()
 }
+
+// milestone reports whether an attempt after n failures in a row is written to the
+// chain: 0, 1, 2, 4, 8 … Acts are tried for ever, and a target that is down for days
+// must not fill the ledger. Metrics and the log tell of each of them.
+func milestone(n int) bool { return n&(n-1) == 0 }
 
 // maxMessage bounds what the ledger keeps of a target's words, in bytes.
 const maxMessage = 2000

@@ -371,6 +371,33 @@ func TestAHoldIsKeptUntilItsSessionsHaveEnded(t *testing.T) {
 	}
 }
 
+func TestATargetThatIsDownForDaysDoesNotFillTheChain(t *testing.T) {
+	w := newWorld(t)
+	w.decide(asks("a", "alice", "rw", 0, 60))
+	w.mustPass()
+	w.target.down = true
+	w.now = start.Add(time.Hour)
+	before := len(w.kinds())
+	for range 300 {
+		if _, err, _ := w.pass(); err == nil {
+			t.Fatal("a failed revoke was not reported")
+		}
+		w.now = w.now.Add(time.Minute)
+	}
+	if n := len(w.kinds()) - before; n < 3 || n > 24 {
+		t.Errorf("%d events of one revoke that failed 300 times", n)
+	}
+	w.target.down = false
+	w.mustPass()
+	w.now = w.now.Add(2 * time.Minute) // past what the last failed act could still do
+	if w.mustPass(); len(w.target.held) != 0 || len(w.holds()) != 0 {
+		t.Fatalf("target %v, holds %v", w.target.held, w.holds())
+	}
+	if kinds := w.kinds(); !slices.Contains(kinds, ledger.EventRevokeAccepted) || !slices.Contains(kinds, ledger.EventRevoked) {
+		t.Errorf("the chain misses the end: %v", kinds)
+	}
+}
+
 // flaky is a ledger that cannot be read for a while.
 type flaky struct {
 	Ledger

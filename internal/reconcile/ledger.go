@@ -27,6 +27,8 @@ type Ledger interface {
 	Paused(ctx context.Context) (map[string]ledger.Pause, error)
 	// Confirmed reports the commits whose removals an operator confirmed.
 	Confirmed(ctx context.Context) (map[string]bool, error)
+	// Events returns events in the order of the chain.
+	Events(ctx context.Context, f ledger.Filter) ([]ledger.Event, error)
 	// Acquire takes the lease by that name, or ErrLeased.
 	Acquire(ctx context.Context, name string) (*ledger.Lease, error)
 	// Commit writes a batch if the lease is still held, or ErrLostLease.

@@ -151,8 +151,15 @@ func (w *worker) end(ctx context.Context, s *state) error {
 	owned := s.owned()
 	due := grants.PlanBlind(s.claims, owned)
 	due = grants.Attribute(due, owned, s.decisions, s.now)
-	allowed, withheld := grants.Guard(due, ours(owned), w.cfg.Guard, s.confirmed, w.cfg.Exempt)
+	limits := w.cfg.Guard
+	limits.Tripped = w.tripped
+	allowed, withheld := grants.Guard(due, ours(owned), limits, s.confirmed, w.cfg.Exempt)
 	s.withheld = withheld
+	for _, c := range withheld {
+		if c.Commit != "" {
+			w.tripped[c.Commit] = true
+		}
+	}
 	w.cfg.Metrics.Withheld(w.target, len(withheld))
 
 	acts := make([]grants.Change, 0, len(allowed))
@@ -332,7 +339,9 @@ func (w *worker) stillThere(s *state, b *ledger.Batch, c grants.Change, h grants
 	h.RetryAt = s.now.Add(backoff(h.Failures))
 	h.LastError = "the target accepted the revoke and still shows the access; another hand may have granted it too"
 	b.Put = append(b.Put, h)
-	b.Events = append(b.Events, w.event(ledger.EventRevokeFailed, h.Item, holderOf(c), map[string]any{"error": h.LastError}))
+	if milestone(h.Failures) {
+		b.Events = append(b.Events, w.event(ledger.EventRevokeFailed, h.Item, holderOf(c), map[string]any{"error": h.LastError, "attempt": h.Failures}))
+	}
 	w.cfg.Metrics.Failed(w.target, string(grants.OpRevoke))
 	w.cfg.Log.Error("revoked access is still there", "target", w.target, "account", h.Account, "entitlement", h.Entitlement, "retry", h.RetryAt)
 }

@@ -3,7 +3,9 @@ package reconcile
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -25,6 +27,7 @@ type worker struct {
 	drift    []grants.Grant  // as last written to the ledger
 	drifted  bool            // drift was written by this process
 	withheld map[string]bool // removals already reported as withheld
+	tripped  map[string]bool // commits that have tripped the guard, while the lease is held
 	cut      bool            // the last look at the target made way for an end
 	resync   time.Time       // next time the target is looked at without a reason
 }
@@ -81,7 +84,29 @@ func (w *worker) acquire(ctx context.Context) error {
 		return err
 	}
 	w.lease = l
+	if w.tripped, err = w.trips(ctx); err != nil {
+		w.release()
+		return fmt.Errorf("read what the guard withheld: %w", err)
+	}
 	return nil
+}
+
+// trips returns the commits that have tripped the guard on this target before,
+// whoever had the lease then. Removals of no known commit are not among them: there
+// would be nothing to confirm.
+func (w *worker) trips(ctx context.Context) (map[string]bool, error) {
+	events, err := w.cfg.Ledger.Events(ctx, ledger.Filter{Kinds: []string{ledger.EventWithheld}, Target: w.target})
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, e := range events {
+		var d struct{ Commit string }
+		if json.Unmarshal(e.Data, &d) == nil && d.Commit != "" {
+			out[d.Commit] = true
+		}
+	}
+	return out, nil
 }
 
 // leased reports whether the worker has the lease, as far as it knows. Without it
