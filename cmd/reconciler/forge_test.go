@@ -78,6 +78,7 @@ const reader = "tenure-bot"
 //	forge merge N LOGIN
 //	forge push LOGIN PATH=FILE     straight to main; PATH= takes the file away
 //	forge down|api-down|up         every answer is 503, or every answer of the API
+//	forge permit LOGIN read|write  an account's right to the repository
 //	forge revoke                   the reconciler's token counts no more
 //	forge rewind COMMIT            main is moved back
 func forgeCommand(ts *testscript.TestScript, neg bool, args []string) {
@@ -125,6 +126,8 @@ func forgeCommand(ts *testscript.TestScript, neg bool, args []string) {
 		s.mu.Lock()
 		s.down = strings.TrimSuffix(verb, "up")
 		s.mu.Unlock()
+	case "permit":
+		err = s.hub.SetPermission(stageRepo, args[1], minihub.Permission(args[2]))
 	case "revoke":
 		s.hub.RevokeToken(ts.Getenv("TOKEN"))
 	default:

@@ -24,6 +24,7 @@ func (a *app) versionCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
+		Long:    "Print the version of this program, the Go release that built it, and the system.",
 		Example: "  reconciler version\n  reconciler version -o json",
 		Args:    arguments(),
 		RunE: func(*cobra.Command, []string) error {

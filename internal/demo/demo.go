@@ -58,6 +58,7 @@ type Demo struct {
 	people  map[string]*schema.Person
 	daemon  *daemon.Daemon
 	cfgFile string
+	log     io.Closer // of the reconciler; nil: the caller's
 	db      *database // nil without PostgreSQL
 }
 
@@ -68,7 +69,11 @@ func Run(ctx context.Context, o Options) (err error) {
 		o.Program = "reconciler"
 	}
 	d := &Demo{o: o, tokens: map[string]string{}, people: map[string]*schema.Person{}}
-	if d.o.Dir == "" {
+	if d.o.Dir != "" {
+		if d.o.Dir, err = emptyDir(d.o.Dir); err != nil {
+			return err
+		}
+	} else {
 		if d.o.Dir, err = os.MkdirTemp("", "tenure-demo-"); err != nil {
 			return err
 		}
@@ -105,17 +110,48 @@ func Run(ctx context.Context, o Options) (err error) {
 		cancel()
 		wg.Wait()
 		err = errors.Join(err, d.daemon.Close())
+		if d.log != nil {
+			err = errors.Join(err, d.log.Close())
+		}
 	}()
 	d.welcome()
-	if err := d.story(ctx); err != nil {
+	switch err := d.story(ctx); {
+	case err != nil && ctx.Err() != nil:
+		err = errors.New("the story was interrupted")
+		if o.Once {
+			return err
+		}
+		d.stopped()
+		return nil
+	case err != nil:
 		return fmt.Errorf("the story was not played to its end: %w", err)
-	}
-	if o.Once {
+	case o.Once:
 		return nil
 	}
 	d.goodbye()
 	<-ctx.Done()
+	d.stopped()
 	return nil
+}
+
+// emptyDir makes a directory. One that holds anything is refused: the story starts
+// from nothing, and what is there may be somebody's.
+func emptyDir(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("--dir: %w", err)
+	}
+	there, err := os.ReadDir(dir)
+	if err != nil {
+		return "", fmt.Errorf("--dir: %w", err)
+	}
+	if len(there) > 0 {
+		return "", fmt.Errorf("--dir %s is not empty; name a new directory", dir)
+	}
+	return dir, nil
 }
 
 // serve starts the forge.
@@ -255,7 +291,7 @@ func (d *Demo) start(ctx context.Context, wg *sync.WaitGroup) error {
 		if err != nil {
 			return err
 		}
-		out = f
+		out, d.log = f, f
 	}
 	d.daemon, err = daemon.Open(ctx, cfg, daemon.Options{
 		Registry: d.o.Registry, Clock: reconcile.NewSystemClock(), Version: d.o.Version,

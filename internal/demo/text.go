@@ -63,3 +63,7 @@ cat %[9]s/targets/wiki-groups
 %[11]s explain --config %[10]s requests/2026/%[1]s-wiki.yaml
 `, asks.Name, with, repoName, asks.Email, d.base, login, d.login(approves), approves, d.o.Dir, d.cfgFile, d.o.Program)
 }
+
+func (d *Demo) stopped() {
+	fmt.Fprintf(d.o.Out, "\nStopped. The files stay in %s.\n", d.o.Dir)
+}
