@@ -22,6 +22,20 @@ func WithTimeout(c Connector, perCall time.Duration) Connector {
 	}}
 }
 
+// WithRecover turns a panic of a connector into the error of that call, so that a
+// fault in one target's client does not end the process that serves the others.
+// What the call had done by then is not known.
+func WithRecover(c Connector) Connector {
+	return &decorator{c, func(ctx context.Context, k call) (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("%s: the connector panicked, which is a fault in it: %v", k.op, p)
+			}
+		}()
+		return k.run(ctx)
+	}}
+}
+
 // ErrReadOnly is returned by every call of a read-only connector that would change
 // its target.
 var ErrReadOnly = errors.New("this target is read-only here: nothing was changed")

@@ -120,6 +120,33 @@ func TestReadOnlyBatchGivesEveryActItsError(t *testing.T) {
 	}
 }
 
+// faulty panics in every call.
+type faulty struct{ full }
+
+func (faulty) Observe(context.Context, []string) ([]grants.Grant, error) { panic("nil map") }
+func (faulty) Grant(context.Context, grants.Grant, time.Time) error      { panic("nil map") }
+func (faulty) Revoke(context.Context, grants.Grant) error                { panic("nil map") }
+func (faulty) Apply(context.Context, []Act) []error                      { panic("nil map") }
+func (faulty) EndSessions(context.Context, []grants.Grant) error         { panic("nil map") }
+func (faulty) Check(context.Context, []string) []error                   { panic("nil map") }
+
+func TestAPanicIsTheErrorOfItsCall(t *testing.T) {
+	c := WithRecover(&faulty{})
+	errs := every(c)
+	if len(errs) != 6 {
+		t.Errorf("an ability was lost: %v", errs)
+	}
+	for op, err := range errs {
+		if err == nil || !strings.Contains(err.Error(), string(op)+": the connector panicked") {
+			t.Errorf("%s: %v", op, err)
+		}
+	}
+	b, _ := AsBatcher(c)
+	if errs := b.Apply(t.Context(), make([]Act, 3)); len(errs) != 3 || slices.Contains(errs, nil) {
+		t.Errorf("a batch that panicked: %v", errs)
+	}
+}
+
 // stuck answers nothing until its context ends.
 type stuck struct{ full }
 

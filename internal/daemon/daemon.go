@@ -107,7 +107,7 @@ func (d *Daemon) engine() (*reconcile.Engine, error) {
 	wrapped := make(map[string]connectors.Connector, len(d.targets))
 	for name, c := range d.targets {
 		d.Metrics.Watch(name)
-		wrapped[name] = c
+		wrapped[name] = d.decorate(name, c)
 	}
 	return reconcile.New(reconcile.Config{
 		Ledger: d.Ledger, Targets: wrapped, Clock: d.opts.Clock, Log: d.log, Metrics: d.Metrics,
