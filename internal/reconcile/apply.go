@@ -300,14 +300,15 @@ func lag(c grants.Change, h grants.Hold, at time.Time) time.Duration {
 // present when that is not known.
 func (s *state) opened(c grants.Change) time.Time {
 	at := s.now
-	for _, d := range s.decisions {
-		if d.Request != holderOf(c) {
-			continue
-		}
-		for i, t := range d.Terms {
-			if t.Schedule == nil && (i == 0 || t.Span.From.After(at)) {
-				at = t.Span.From
-			}
+	n, found := slices.BinarySearchFunc(s.decisions, holderOf(c), func(d grants.Decision, request string) int {
+		return compare(d.Request, request)
+	})
+	if !found {
+		return at
+	}
+	for i, t := range s.decisions[n].Terms {
+		if t.Schedule == nil && (i == 0 || t.Span.From.After(at)) {
+			at = t.Span.From
 		}
 	}
 	return at

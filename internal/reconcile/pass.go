@@ -57,7 +57,7 @@ func (w *worker) pass(ctx context.Context) (next time.Time, err error) {
 // state is what one pass works on. Holds are kept up to date as the pass writes.
 type state struct {
 	now       time.Time
-	decisions []grants.Decision // of this target's items only
+	decisions []grants.Decision // of this target's items only, sorted by request
 	claims    []grants.Claim
 	boundary  time.Time // when claims change next
 	holds     map[grants.Grant]grants.Hold
