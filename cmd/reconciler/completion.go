@@ -60,6 +60,7 @@ func (a *app) helpCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root := cmd.Root()
 			if len(args) == 0 {
+				root.InitDefaultHelpFlag()
 				return root.Help()
 			}
 			for _, c := range root.Commands() {

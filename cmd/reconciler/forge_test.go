@@ -73,10 +73,10 @@ const reader = "tenure-bot"
 //
 //	forge start DIR                a forge; DIR is the first commit; writes reconciler.yaml
 //	forge clock DURATION|now       what is done from here on was done so long ago
-//	forge ask LOGIN NAME PATH=FILE a branch with a file, and its pull request
+//	forge ask LOGIN NAME PATH=FILE... a branch with files, and its pull request
 //	forge approve N LOGIN
 //	forge merge N LOGIN
-//	forge push LOGIN PATH=FILE     straight to main; PATH= takes the file away
+//	forge push LOGIN PATH=FILE...  straight to main; PATH= takes the file away
 //	forge down|api-down|up         every answer is 503, or every answer of the API
 //	forge permit LOGIN read|write  an account's right to the repository
 //	forge revoke                   the reconciler's token counts no more
@@ -105,7 +105,7 @@ func forgeCommand(ts *testscript.TestScript, neg bool, args []string) {
 		s.at = at
 		s.mu.Unlock()
 	case "ask":
-		c := change(ts, args[1], args[3])
+		c := change(ts, args[1], args[3:]...)
 		c.Branch, c.From = args[2], "main"
 		if _, err = s.hub.Push(stageRepo, c); err == nil {
 			var n int
@@ -118,7 +118,7 @@ func forgeCommand(ts *testscript.TestScript, neg bool, args []string) {
 		_, err = s.hub.Merge(stageRepo, number(ts, args[1]), args[2], "squash")
 	case "push":
 		var sha string
-		sha, err = s.hub.Push(stageRepo, change(ts, args[1], args[2]))
+		sha, err = s.hub.Push(stageRepo, change(ts, args[1], args[2:]...))
 		ts.Setenv("HEAD", sha)
 	case "rewind":
 		err = s.hub.MoveBranch(stageRepo, "main", args[1], "alice-gh")
@@ -143,19 +143,20 @@ func number(ts *testscript.TestScript, s string) int {
 }
 
 // change reads PATH=FILE, or PATH= for a removal.
-func change(ts *testscript.TestScript, by, spec string) minihub.Commit {
-	for i := range spec {
-		if spec[i] != '=' {
-			continue
+func change(ts *testscript.TestScript, by string, specs ...string) minihub.Commit {
+	c := minihub.Commit{By: by, Message: "Change " + strings.Join(specs, ", "), Write: map[string]string{}}
+	for _, spec := range specs {
+		path, file, ok := strings.Cut(spec, "=")
+		switch {
+		case !ok:
+			ts.Fatalf("%q is not PATH=FILE", spec)
+		case file == "":
+			c.Remove = append(c.Remove, path)
+		default:
+			c.Write[path] = ts.ReadFile(file)
 		}
-		path, file := spec[:i], spec[i+1:]
-		if file == "" {
-			return minihub.Commit{By: by, Message: "Remove " + path, Remove: []string{path}}
-		}
-		return minihub.Commit{By: by, Message: "Write " + path, Write: map[string]string{path: ts.ReadFile(file)}}
 	}
-	ts.Fatalf("%q is not PATH=FILE", spec)
-	return minihub.Commit{}
+	return c
 }
 
 func startForge(ts *testscript.TestScript, dir string) {

@@ -19,7 +19,9 @@ type planned struct {
 	At      time.Time       `json:"at"`
 	Next    time.Time       `json:"next,omitzero"` // when the answer changes next
 	Changes []grants.Change `json:"changes"`
-	Errors  []string        `json:"errors,omitempty"`
+	// Withheld are revokes among the changes that a pass would not carry out.
+	Withheld []withheld `json:"withheld,omitempty"`
+	Errors   []string   `json:"errors,omitempty"`
 }
 
 func (a *app) planCmd() *cobra.Command {
@@ -102,7 +104,12 @@ func (a *app) makePlan(ctx context.Context, at time.Time) (planned, error) {
 		}
 		p.Changes = append(p.Changes, changes...)
 	}
-	return p, nil
+	holds, err := led.Holds(ctx, "")
+	if err != nil {
+		return p, err
+	}
+	p.Withheld, err = readWithheld(ctx, cfg, led, holds, at)
+	return p, err
 }
 
 func planTarget(ctx context.Context, led *ledger.Ledger, name string, c connectors.Connector, decisions []grants.Decision, all []grants.Claim, at time.Time) ([]grants.Change, error) {
@@ -139,6 +146,9 @@ func (a *app) planTable(w io.Writer, p planned) error {
 	}
 	if err := a.table(w, []string{"CHANGE", "TARGET", "ACCOUNT", "ENTITLEMENT", "UNTIL", "REASON"}, rows); err != nil {
 		return err
+	}
+	for _, x := range p.Withheld {
+		fmt.Fprintf(a.err, "%s: %s\n", a.tint(a.err, yellow, "withheld"), x)
 	}
 	for _, e := range p.Errors {
 		fmt.Fprintln(a.err, a.tint(a.err, red, "error")+": "+safe(e))

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tenure-dev/tenure/grants"
+	"github.com/tenure-dev/tenure/internal/config"
 	"github.com/tenure-dev/tenure/internal/ledger"
 	"github.com/tenure-dev/tenure/internal/policy"
 )
@@ -21,6 +22,7 @@ type status struct {
 	Diverged string          `json:"diverged,omitempty"`
 	Holds    []grants.Hold   `json:"holds"`
 	Overdue  int             `json:"overdue"`
+	Withheld []withheld      `json:"withheld"`
 	Drift    []ledger.Drift  `json:"drift"`
 	Requests []requestStatus `json:"requests"`
 	Reverts  []ledger.Revert `json:"reverts"`
@@ -41,24 +43,25 @@ func (a *app) statusCmd() *cobra.Command {
 access that nobody asked for (drift); and requests that are not granted, with what
 is missing. It reads the ledger only and works while Git and the forge are down.
 
-Exit code 1: a revoke is overdue, drift was found, or the branch was rewritten.`,
+Exit code 1: a revoke is overdue or withheld by the guard, drift was found, or the
+branch was rewritten.`,
 		Example: `  reconciler status
   reconciler status -o json | jq '.holds[].subject'`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, led, err := a.readLedger(cmd.Context())
+			cfg, led, err := a.readLedger(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer led.Close()
-			s, err := readStatus(cmd.Context(), led, a.now())
+			s, err := readStatus(cmd.Context(), cfg, led, a.now())
 			if err != nil {
 				return err
 			}
 			if err := a.print(s, func(w io.Writer) error { return a.statusTable(w, s) }); err != nil {
 				return err
 			}
-			if s.Overdue > 0 || len(s.Drift) > 0 || s.Diverged != "" {
+			if s.Overdue > 0 || len(s.Withheld) > 0 || len(s.Drift) > 0 || s.Diverged != "" {
 				return errNotFine
 			}
 			return nil
@@ -69,7 +72,7 @@ Exit code 1: a revoke is overdue, drift was found, or the branch was rewritten.`
 	return cmd
 }
 
-func readStatus(ctx context.Context, led *ledger.Ledger, now time.Time) (status, error) {
+func readStatus(ctx context.Context, cfg *config.Config, led *ledger.Ledger, now time.Time) (status, error) {
 	s := status{At: now, Requests: []requestStatus{}}
 	head, err := led.Head(ctx)
 	if err != nil {
@@ -84,6 +87,9 @@ func readStatus(ctx context.Context, led *ledger.Ledger, now time.Time) (status,
 		if !h.PreExisting && !h.Until.After(now) {
 			s.Overdue++
 		}
+	}
+	if s.Withheld, err = readWithheld(ctx, cfg, led, s.Holds, now); err != nil {
+		return s, err
 	}
 	if s.Drift, err = led.Drift(ctx); err != nil {
 		return s, err
@@ -168,6 +174,9 @@ func (a *app) statusTable(w io.Writer, s status) error {
 	}
 	if err := a.table(w, []string{"SUBJECT", "TARGET", "ENTITLEMENT", "UNTIL", "LEFT", "REQUEST", "STATE"}, rows); err != nil {
 		return err
+	}
+	for _, x := range s.Withheld {
+		fmt.Fprintf(a.err, "%s: %s\n", a.tint(a.err, red, "withheld"), x)
 	}
 	for _, d := range s.Drift {
 		fmt.Fprintf(a.err, "%s: %s (since %s)\n", a.tint(a.err, yellow, "drift"), safe(d.Grant.String()), stamp(d.Since))
