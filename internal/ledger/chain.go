@@ -29,6 +29,11 @@ func (e Event) Sum() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("event %d: %w", e.Seq, err)
 	}
+	return e.sum(data)
+}
+
+// sum is Sum of an event whose data is in canonical form already.
+func (e Event) sum(data json.RawMessage) (string, error) {
 	if data == nil {
 		data = json.RawMessage("null")
 	}

@@ -80,6 +80,6 @@ func (w *write) next(e Event) (Event, error) {
 		return e, err
 	}
 	e.Data, e.Seq, e.Prev = data, w.seq+1, w.hash
-	e.Hash, err = e.Sum()
+	e.Hash, err = e.sum(data)
 	return e, err
 }
