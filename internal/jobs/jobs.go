@@ -24,7 +24,8 @@ import (
 // with the runner.
 type Handler func(ctx context.Context, args json.RawMessage) error
 
-// Periodic is a job that a schedule inserts. In a cluster only one replica does.
+// Periodic is a job that a schedule inserts. In a cluster only one replica does. One
+// that fails is not tried again before the schedule says so.
 type Periodic struct {
 	Name     string        // unique
 	Schedule cron.Schedule // in UTC
@@ -136,7 +137,8 @@ func schedules(cfg Config) ([]*river.PeriodicJob, error) {
 		seen[p.Name] = true
 		a := args{kind: p.Kind, Args: p.Args}
 		out = append(out, river.NewPeriodicJob(utc{p.Schedule}, func() (river.JobArgs, *river.InsertOpts) {
-			return a, &river.InsertOpts{MaxAttempts: maxAttempts}
+			// One attempt: the next tick is the next try, and they do not pile up.
+			return a, &river.InsertOpts{MaxAttempts: 1}
 		}, &river.PeriodicJobOpts{ID: p.Name}))
 	}
 	return out, nil

@@ -262,6 +262,42 @@ func TestScheduleInsertsOnceInACluster(t *testing.T) {
 	})
 }
 
+// A forge that is down for a day must not leave a day of jobs that are all tried
+// again: the next tick is the next try.
+func TestScheduledJobsThatFailDoNotPileUp(t *testing.T) {
+	both(t, func(t *testing.T, newURL func() string) {
+		url := newURL()
+		l := openLedger(t, url)
+		tick := make(chan struct{}, 100)
+		run(t, l, jobs.Config{
+			Periodic: []jobs.Periodic{{Name: "tend", Schedule: cron.ConstantDelaySchedule{Delay: time.Second}, Kind: "tend"}},
+			Handlers: map[string]jobs.Handler{"tend": func(context.Context, json.RawMessage) error {
+				tick <- struct{}{}
+				return errors.New("forge is down")
+			}},
+		})
+		for range 6 {
+			next(t, tick)
+		}
+		driver, name := "pgx", url
+		if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
+			driver, name = "sqlite", path
+		}
+		db, err := sql.Open(driver, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		var waiting int
+		if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM river_job WHERE state IN ('available', 'retryable', 'scheduled')`).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+		if waiting > 1 {
+			t.Errorf("%d jobs wait to be tried again", waiting)
+		}
+	})
+}
+
 func TestWritersAndWorkersDoNotBlockEachOther(t *testing.T) {
 	both(t, func(t *testing.T, newURL func() string) {
 		l := openLedger(t, newURL())
