@@ -276,3 +276,17 @@ func TestGrantsOfAnotherFormAreRefused(t *testing.T) {
 		refused(t, b.c.Grant(t.Context(), grants.Grant{Target: "t", Account: "a", Entitlement: e}, time.Time{}), "entitlement")
 	}
 }
+
+// A reconciler must start, for all of its targets, also while somebody else works on
+// this one's file.
+func TestOpenDoesNotWaitForAnotherWriterForEver(t *testing.T) {
+	b := newBench(t, connectors.Settings{"format": "htgroup", "timeout": "50ms", "reload": script(t, "exit 0")})
+	unlock, err := b.c.(*connector).lock(t.Context())
+	ok(t, err)
+	defer unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := (Driver{}).Open(ctx, "t", b.settings); err != nil {
+		t.Fatal(err)
+	}
+}

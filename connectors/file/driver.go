@@ -62,7 +62,9 @@ func (Driver) Open(ctx context.Context, target string, s connectors.Settings) (c
 	if err != nil {
 		return nil, err
 	}
-	if err := c.payReload(ctx); err != nil && ctx.Err() != nil {
+	pay, cancel := context.WithTimeout(ctx, c.timeout) // another writer may have the lock
+	defer cancel()
+	if err := c.payReload(pay); err != nil && ctx.Err() != nil {
 		return nil, err
 	}
 	return c, nil
