@@ -14,7 +14,6 @@ var call = regexp.MustCompile(`(?m)(?:^|` + "`" + `)(?:bin/)?reconciler ([a-z]+)
 
 func TestEveryCommandThatThePagesCallExists(t *testing.T) {
 	dir, err := program()
-	built = dir
 	if err != nil {
 		t.Fatal(err)
 	}

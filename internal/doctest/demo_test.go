@@ -13,6 +13,7 @@ import (
 var varies = regexp.MustCompile(`\d\d:\d\d:\d\d\.\d+|\d[\d.]*(ms|µs|s)\b`)
 
 func TestTheTranscriptInTheReadmeIsWhatTheDemoPrints(t *testing.T) {
+	t.Parallel() // it waits for the end of a window
 	shown := ""
 	blocks, _ := split(t, "README.md")
 	for _, b := range blocks {
@@ -24,7 +25,6 @@ func TestTheTranscriptInTheReadmeIsWhatTheDemoPrints(t *testing.T) {
 		t.Fatal("README.md has no transcript")
 	}
 	dir, err := program()
-	built = dir
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,6 +45,7 @@ var program = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, "reconciler"), "./cmd/reconciler")
@@ -55,7 +56,7 @@ var program = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
-var built string // directory of the program, once a test needed it
+var built string // directory of the program, once a test needed it; removed at the end
 
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -84,7 +85,6 @@ func newSession(t *testing.T) *session {
 		}
 	}
 	dir, err := program()
-	built = dir
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ func (c *clock) now() time.Time        { return time.Now().Add(-time.Duration(c.
 func (c *clock) set(now time.Duration) { c.behind.Store(int64(now)) }
 
 func TestTheTutorialWorksFromInitToTheRevertPullRequest(t *testing.T) {
+	t.Parallel() // it waits for the end of a window
 	c := &clock{}
 	c.set(time.Hour)
 	hub, err := minihub.New(minihub.Options{Dir: t.TempDir(), Now: c.now})

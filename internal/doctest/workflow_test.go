@@ -27,7 +27,6 @@ func TestTheWorkflowsOfAccessRepositoriesGiveEveryRequiredInput(t *testing.T) {
 		t.Fatal("the reusable workflow has no inputs")
 	}
 	dir, err := program()
-	built = dir
 	if err != nil {
 		t.Fatal(err)
 	}
