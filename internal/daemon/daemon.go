@@ -139,7 +139,8 @@ func (d *Daemon) openGit(ctx context.Context) error {
 	}
 	d.Intake, err = intake.New(intake.Config{
 		Source: repo, Forge: gatherer{client, repo, d.cfg.Repository.Branch, d.opts.Clock.Now}, Ledger: d.Ledger,
-		Canonical: Canonical(d.opts.Registry), TrustFrom: d.cfg.Trust.From, ApprovalsValid: d.cfg.Trust.ApprovalsValid,
+		Canonical: Canonical(d.opts.Registry), TrustFrom: d.cfg.Trust.From, TrustGroup: d.cfg.Trust.Group, TrustCount: d.cfg.Trust.Count,
+		ApprovalsValid: d.cfg.Trust.ApprovalsValid,
 		ForgeType: d.cfg.Forge.Type, Host: client.Host(), Now: d.opts.Clock.Now, Log: d.log,
 	})
 	return err

@@ -45,6 +45,8 @@ type Config struct {
 	Ledger         Ledger
 	Canonical      policy.Canonical
 	TrustFrom      string // full hash of the commit where the chain of trust starts
+	TrustGroup     string // whose members approve changes of the configuration
+	TrustCount     int    // how many of them; less than 1 means 1
 	ApprovalsValid time.Duration
 	ForgeType      string // key of a person's identities, such as "github"
 	Host           string // of the forge: identities match on (host, id)
@@ -74,6 +76,8 @@ type Intake struct {
 	lease  *ledger.Lease
 	view   *view // nil: to be loaded from the ledger
 	repoID int64
+
+	judgeTrust func(policy.TrustJudgement) policy.Verdict
 }
 
 // New checks the configuration and returns an intake that has read nothing yet.
@@ -88,7 +92,7 @@ func New(cfg Config) (*Intake, error) {
 		cfg.Budget = time.Minute
 	}
 	files := newFileCache(cfg.Source)
-	return &Intake{cfg: cfg, files: files, trees: newTreeCache(files)}, nil
+	return &Intake{cfg: cfg, files: files, trees: newTreeCache(files), judgeTrust: policy.JudgeTrust}, nil
 }
 
 // Close gives the lease back.
@@ -116,7 +120,11 @@ func (in *Intake) Pass(ctx context.Context) (Result, error) {
 		}
 		head = in.view.head
 	}
-	res, err := in.takeIn(ctx, head)
+	var res Result
+	err := in.catchUp(ctx)
+	if err == nil {
+		res, err = in.takeIn(ctx, head)
+	}
 	if err != nil {
 		in.forget(err)
 		return res, errors.Join(pollErr, err)
@@ -158,6 +166,20 @@ func (in *Intake) begin(ctx context.Context) error {
 	return nil
 }
 
+// catchUp finds out what a restart left open. When the history of the accepted
+// head is gone, only an operator's word can go on from there.
+func (in *Intake) catchUp(ctx context.Context) error {
+	if !in.view.unsettled {
+		return nil
+	}
+	err := in.resettle(ctx, in.view)
+	if errors.Is(err, source.ErrNotOnHistory) || errors.Is(err, source.ErrUnknown) {
+		in.cfg.Log.Error("which configuration is in force is not known", "error", err)
+		return nil // nothing is decided on it: see takeIn
+	}
+	return err
+}
+
 // forget drops the view, so that the next pass starts from what the ledger says.
 func (in *Intake) forget(err error) {
 	in.view = nil
@@ -185,6 +207,8 @@ func (in *Intake) takeIn(ctx context.Context, head string) (Result, error) {
 		}
 	case err != nil:
 		return res, err
+	case next.unsettled:
+		return res, fmt.Errorf("which configuration is in force at %s is not known: the local copy does not have its history", next.head)
 	}
 	if err := in.files.failed(); err != nil {
 		return res, err

@@ -23,7 +23,11 @@ type view struct {
 	rows     map[string]ledger.Request // as stored in the ledger, by request
 	broken   map[string]string         // path → why the file on the branch is not in force
 	targets  map[string]string         // connector by target, of the documents in force
-	decided  bool                      // decisions of this view are in the ledger
+	queue    []*unsettled              // steps whose configuration waits to be trusted, oldest first
+	runs     map[string]run            // by path, of pull requests that were refused in part
+	// unsettled: which configuration is in force at head is not found out yet
+	unsettled bool
+	decided   bool // decisions of this view are in the ledger
 }
 
 // clone copies what a walk changes. Records are copied when they are changed.
@@ -33,6 +37,8 @@ func (v *view) clone() *view {
 	c.records = maps.Clone(v.records)
 	c.rows = maps.Clone(v.rows)
 	c.broken = maps.Clone(v.broken)
+	c.queue = slices.Clone(v.queue)
+	c.runs = maps.Clone(v.runs)
 	return &c
 }
 
@@ -49,7 +55,7 @@ func (in *Intake) load(ctx context.Context) (*view, error) {
 	v := &view{
 		head: h.Accepted, diverged: h.Diverged,
 		config: map[string]string{}, records: map[string]*policy.Record{},
-		rows: map[string]ledger.Request{}, broken: map[string]string{},
+		rows: map[string]ledger.Request{}, broken: map[string]string{}, runs: map[string]run{},
 	}
 	if v.head == "" {
 		return v, nil
@@ -58,10 +64,9 @@ func (in *Intake) load(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration in force: %w", err)
 	}
-	if !ok {
-		return nil, fmt.Errorf("the ledger does not know which configuration is in force at %s; restore it from a backup", v.head)
+	if v.unsettled = !ok; ok {
+		v.config = maps.Clone(state.Files)
 	}
-	v.config = maps.Clone(state.Files)
 	rows, err := in.cfg.Ledger.Requests(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read requests: %w", err)
@@ -101,6 +106,12 @@ func (in *Intake) pending() (n int, retry time.Time) {
 			if !v.RetryAt.IsZero() && (retry.IsZero() || v.RetryAt.Before(retry)) {
 				retry = v.RetryAt
 			}
+		}
+	}
+	for i, u := range in.view.queue {
+		n += len(u.paths)
+		if i == 0 && !u.retryAt.IsZero() && (retry.IsZero() || u.retryAt.Before(retry)) {
+			retry = u.retryAt
 		}
 	}
 	return n, retry
@@ -160,10 +171,12 @@ func (in *Intake) decide(ctx context.Context, next *view, b ledger.IntakeBatch) 
 	}
 	if next.head != in.view.head {
 		b.Head = next.head
-		b.Scopes = in.scopes(tree)
 		b.Events = append(b.Events, in.event(ledger.EventHead, "", map[string]any{"head": next.head, "from": in.view.head}))
 	}
-	if b.Head == "" && b.Diverged == nil && len(b.Requests) == 0 {
+	if b.Head != "" || !maps.Equal(next.config, in.view.config) {
+		b.Scopes = in.scopes(tree)
+	}
+	if b.Head == "" && b.Diverged == nil && len(b.Requests) == 0 && len(b.States) == 0 {
 		next.decided = true
 		in.view = next
 		return false, nil

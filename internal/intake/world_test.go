@@ -10,12 +10,14 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/tenure-dev/tenure/internal/forge"
 	"github.com/tenure-dev/tenure/internal/ledger"
 	"github.com/tenure-dev/tenure/internal/ledger/sqlite"
+	"github.com/tenure-dev/tenure/internal/policy"
 	"github.com/tenure-dev/tenure/internal/source"
 )
 
@@ -105,16 +107,30 @@ func (b *branch) Read(id string, _ int64) ([]byte, error) {
 	return []byte(b.blobs[id]), nil
 }
 
-// silent is a forge that answers nothing.
-type silent struct{ asked int }
+// silent is a forge that answers nothing about requests. Of the configuration it
+// says what answers holds, and else that a pull request brought it.
+type silent struct {
+	asked   int
+	down    bool
+	answers map[string]forge.Evidence // by path and commit
+	before  string
+}
 
 func (s *silent) Repository(context.Context) (forge.Repository, error) {
 	return forge.Repository{ID: 7}, nil
 }
 
-func (s *silent) Evidence(context.Context, int64, forge.Introduction) (forge.Evidence, error) {
-	s.asked++
-	return forge.Evidence{}, forge.ErrUnavailable
+func (s *silent) Evidence(_ context.Context, id int64, in forge.Introduction) (forge.Evidence, error) {
+	if s.down || strings.HasPrefix(in.Path, "requests/") {
+		s.asked++
+		return forge.Evidence{}, forge.ErrUnavailable
+	}
+	e, ok := s.answers[in.Path+"@"+in.Commit]
+	if !ok {
+		e = forge.Evidence{Before: s.before, HeadBlob: in.Blob}
+	}
+	e.Introduction, e.RepositoryID, e.Branch = in, id, "main"
+	return e, nil
 }
 
 type world struct {
@@ -124,6 +140,8 @@ type world struct {
 	led *ledger.Ledger
 	now time.Time
 	hub *silent
+	// strict: changes of the configuration have to be approved; they all are otherwise
+	strict bool
 }
 
 func newWorld(t *testing.T, files map[string]string) *world {
@@ -139,6 +157,8 @@ func newWorld(t *testing.T, files map[string]string) *world {
 	}
 	t.Cleanup(func() { _ = led.Close() })
 	w.led = led
+	w.hub.before = w.commits[0]
+	w.hub.answers = map[string]forge.Evidence{}
 	w.restart()
 	return w
 }
@@ -153,12 +173,15 @@ func (w *world) restart() {
 	}
 	var err error
 	w.in, err = New(Config{
-		Source: w.branch, Forge: w.hub, Ledger: w.led, TrustFrom: w.commits[0], ForgeType: "github",
+		Source: w.branch, Forge: w.hub, Ledger: w.led, TrustFrom: w.commits[0], ForgeType: "github", Host: "github.com", TrustGroup: "admins", TrustCount: 1,
 		Canonical: func(_ string, spec map[string]any) (string, error) { return fmt.Sprint(spec["group"]), nil },
 		Now:       func() time.Time { return w.now }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	if !w.strict {
+		w.in.judgeTrust = func(policy.TrustJudgement) policy.Verdict { return policy.Verdict{Proven: true, Final: true} }
 	}
 }
 

@@ -44,6 +44,7 @@ const (
 	EventDrift          = "drift.found"
 	EventDriftGone      = "drift.gone"
 	EventJudged         = "request.judged"
+	EventTrusted        = "trust.judged" // a change of the configuration
 	EventEnded          = "request.ended"
 	EventWithheld       = "guard.withheld"
 	EventConfirmed      = "operator.confirmed"

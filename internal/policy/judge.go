@@ -54,10 +54,10 @@ func Judge(j Judgement) Verdict {
 type judging struct {
 	Judgement
 	deletion bool // the change takes the file away (configuration only)
-	checks  []grants.Check
-	denied  bool
-	refused bool // something denies for good
-	waiting bool // something denies that may still turn up
+	checks   []grants.Check
+	denied   bool
+	refused  bool // something denies for good
+	waiting  bool // something denies that may still turn up
 
 	pull     *forge.PullRequest
 	author   *schema.Person   // nil: not known

@@ -1,0 +1,350 @@
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tenure-dev/tenure/grants"
+	"github.com/tenure-dev/tenure/internal/forge"
+	"github.com/tenure-dev/tenure/internal/ledger"
+	"github.com/tenure-dev/tenure/internal/policy"
+	"github.com/tenure-dev/tenure/internal/source"
+	"github.com/tenure-dev/tenure/schema"
+)
+
+// unsettled is one step of the branch whose configuration is not in force yet.
+// Steps are settled in order: each is judged by the state that those before it
+// left. A step without paths waits for its turn only.
+type unsettled struct {
+	step     step
+	broken   []string                   // commits folded into it
+	paths    []string                   // of the step's changes, those of the configuration
+	evidence map[string]*forge.Evidence // by path, as far as it was read
+	attempts int
+	retryAt  time.Time
+}
+
+// run remembers what stood at a path before the first commit of a pull request
+// whose earlier commit was refused: a rebase brings a file in several steps.
+type run struct{ before, old string }
+
+// queue takes note of a step. Its state is known at once when nothing in it, and
+// nothing before it, has to be trusted first.
+func (in *Intake) queue(v *view, s step, broken []string, b *ledger.IntakeBatch) {
+	u := &unsettled{step: s, broken: broken, paths: in.configured(v, s), evidence: map[string]*forge.Evidence{}}
+	if len(u.paths) == 0 && len(v.queue) == 0 {
+		b.States = append(b.States, states(v, u)...)
+		return
+	}
+	for _, path := range u.paths {
+		v.broken[path] = "the change is not in force yet: it waits until its approval by the trust group is proven"
+	}
+	v.queue = append(v.queue, u)
+}
+
+// states are those of a step that is settled: those folded into it have the
+// configuration of before.
+func states(v *view, u *unsettled) []ledger.ConfigState {
+	var out []ledger.ConfigState
+	for _, c := range append(slices.Clone(u.broken), u.step.commit) {
+		out = append(out, ledger.ConfigState{Commit: c, Files: maps.Clone(v.config)})
+	}
+	return out
+}
+
+// configured returns the paths of a step that change the configuration, sorted.
+// Broken files change nothing: their last good version stays.
+func (in *Intake) configured(v *view, s step) []string {
+	known := func(path string) bool {
+		_, ok := v.config[path]
+		return ok || slices.ContainsFunc(v.queue, func(u *unsettled) bool { return slices.Contains(u.paths, path) })
+	}
+	var out []string
+	for _, path := range slices.Sorted(maps.Keys(s.changes)) {
+		c := s.changes[path]
+		if c.entry == nil {
+			if known(path) {
+				out = append(out, path)
+			}
+			continue
+		}
+		if !schema.IsDocument(path) {
+			continue
+		}
+		if f := in.files.entry(*c.entry); !f.Broken() && (requestOf(f) == nil || known(path)) {
+			out = append(out, path)
+		}
+	}
+	return out
+}
+
+// settle brings into force, in order, what is trusted of the steps that wait, and
+// passes over what is not. It stops at a step of which the forge cannot tell yet.
+func (in *Intake) settle(ctx context.Context, v *view, b *ledger.IntakeBatch, repoErr error) (moved bool, err error) {
+	confirmed, err := in.cfg.Ledger.Confirmed(ctx)
+	if err != nil {
+		return false, err
+	}
+	for len(v.queue) > 0 {
+		u := v.queue[0]
+		now := in.cfg.Now()
+		if u.retryAt.After(now) {
+			return moved, nil
+		}
+		trusted, wait := in.trusted(ctx, v, u, b, repoErr, confirmed)
+		if wait != nil {
+			u.attempts++
+			u.retryAt = now.Add(min(5*time.Second<<min(u.attempts-1, 7), 10*time.Minute))
+			in.cfg.Log.Warn("configuration not in force yet", "commit", u.step.commit, "why", wait, "retry", u.retryAt)
+			return moved, nil
+		}
+		if why := in.emptied(v, trusted); why != "" && !confirmed[u.step.commit] {
+			for path := range trusted.changes {
+				v.broken[path] = why
+			}
+			trusted.changes = nil
+		}
+		after := states(v, u)
+		in.enforce(v, trusted)
+		after[len(after)-1].Files = maps.Clone(v.config)
+		b.States = append(b.States, after...)
+		v.queue = v.queue[1:]
+		moved = true
+	}
+	return moved, nil
+}
+
+// trusted returns the part of a step that is trusted, or why that cannot be told
+// yet. What an operator confirmed is trusted, and so is a return to the bytes in
+// force.
+func (in *Intake) trusted(ctx context.Context, v *view, u *unsettled, b *ledger.IntakeBatch, repoErr error, confirmed map[string]bool) (step, error) {
+	out := step{commit: u.step.commit, changes: map[string]change{}}
+	var ask []string
+	for _, path := range u.paths {
+		c := u.step.changes[path]
+		switch blob, inForce := v.config[path]; {
+		case in.takesAway(c) && !inForce, !in.takesAway(c) && inForce && blob == c.entry.Blob:
+			delete(v.broken, path) // nothing changes
+			delete(v.runs, path)
+		case confirmed[c.commit], confirmed[u.step.commit]:
+			out.changes[path] = c
+		default:
+			ask = append(ask, path)
+		}
+	}
+	if len(ask) > 0 && repoErr != nil {
+		return out, repoErr
+	}
+	if err := in.gather(ctx, u, ask); err != nil {
+		return out, err
+	}
+	var events []ledger.Event
+	runs := maps.Clone(v.runs)
+	refused := map[string]string{}
+	for _, path := range ask {
+		c, e := u.step.changes[path], u.evidence[path]
+		old := blobOf(c.old)
+		if r, ok := runs[path]; ok && e.Before != "" && r.before == e.Before {
+			old = r.old
+		}
+		verdict, err := in.judgeChange(ctx, e, old != v.config[path], b)
+		if err != nil {
+			return out, err
+		}
+		if !verdict.Final {
+			delete(u.evidence, path) // to be read again
+			return out, fmt.Errorf("the evidence for %s is not complete yet", path)
+		}
+		delete(runs, path)
+		if verdict.Proven {
+			out.changes[path] = c
+		} else {
+			refused[path] = denial(verdict.Checks)
+			runs[path] = run{e.Before, old}
+		}
+		data, _ := json.Marshal(map[string]any{"introduction": e.Introduction, "trusted": verdict.Proven, "author": verdict.Author, "approvers": verdict.Approvers, "checks": verdict.Checks, "evidence": e})
+		events = append(events, ledger.Event{At: in.cfg.Now(), Kind: ledger.EventTrusted, Data: data})
+	}
+	v.runs = runs
+	for path, why := range refused {
+		v.broken[path] = "the change is not trusted, so what was in force stays: " + why
+		in.cfg.Log.Error("configuration not trusted: what was in force stays", "file", path, "commit", u.step.commit, "why", why)
+	}
+	b.Events = append(b.Events, events...)
+	return out, nil
+}
+
+// takesAway reports whether a change leaves no configuration at its path.
+func (in *Intake) takesAway(c change) bool {
+	return c.entry == nil || requestOf(in.files.entry(*c.entry)) != nil
+}
+
+func blobOf(e *source.Entry) string {
+	if e == nil {
+		return ""
+	}
+	return e.Blob
+}
+
+// gather reads the evidence that is still missing. What was read stays read.
+func (in *Intake) gather(ctx context.Context, u *unsettled, paths []string) error {
+	var mu sync.Mutex // guards u.evidence and errs
+	var errs []error
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, forgeCalls)
+	for _, path := range paths {
+		if u.evidence[path] != nil {
+			continue
+		}
+		c := u.step.changes[path]
+		intro := forge.Introduction{Path: path, Blob: blobOf(c.entry), Commit: c.commit}
+		slots <- struct{}{}
+		mu.Lock()
+		stop := len(errs) > 0
+		mu.Unlock()
+		if stop {
+			break
+		}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			e, err := in.cfg.Forge.Evidence(ctx, in.repoID, intro)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs = append(errs, err)
+				return
+			}
+			u.evidence[path] = &e
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// judgeChange judges one change by the state before its pull request.
+func (in *Intake) judgeChange(ctx context.Context, e *forge.Evidence, laundered bool, b *ledger.IntakeBatch) (policy.Verdict, error) {
+	j := policy.TrustJudgement{
+		Evidence: *e, Laundered: laundered, Host: in.cfg.Host, ForgeType: in.cfg.ForgeType,
+		ApprovalsValid: in.cfg.ApprovalsValid, Group: in.cfg.TrustGroup, Count: in.cfg.TrustCount,
+	}
+	if e.Before != "" && e.Problem == "" {
+		files, err := in.stateAt(ctx, e.Before, b)
+		if err != nil {
+			return policy.Verdict{}, err
+		}
+		if j.Trusted, _, err = in.trees.get(files); err != nil {
+			return policy.Verdict{}, err
+		}
+	}
+	return in.judgeTrust(j), nil
+}
+
+// stateAt returns the configuration in force at a commit: from what this pass is
+// about to write, or from the ledger.
+func (in *Intake) stateAt(ctx context.Context, commit string, b *ledger.IntakeBatch) (map[string]string, error) {
+	s, ok, err := in.cfg.Ledger.ConfigState(ctx, commit)
+	if err != nil {
+		return nil, fmt.Errorf("read the trusted state at %s: %w", commit, err)
+	}
+	if ok {
+		return s.Files, nil
+	}
+	for _, s := range b.States {
+		if s.Commit == commit {
+			return s.Files, nil
+		}
+	}
+	return nil, fmt.Errorf("the trusted state at %s is not known: it lies before trust.from, was never taken in, or waits for its own proof", commit)
+}
+
+// denial is what denies, in one line.
+func denial(checks []grants.Check) string {
+	var out []string
+	for _, c := range checks {
+		if !c.OK && c.Rule != "review" {
+			out = append(out, c.Detail)
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+// enforce brings trusted changes of the configuration into force.
+func (in *Intake) enforce(v *view, s step) {
+	if len(s.changes) == 0 {
+		return
+	}
+	owners := in.owners(v)
+	in.giveUp(owners, s)
+	for _, path := range s.paths() {
+		c := s.changes[path]
+		delete(v.broken, path)
+		if in.takesAway(c) {
+			in.disown(v, owners, path)
+			continue
+		}
+		f := in.files.entry(*c.entry)
+		if why := clash(owners, path, f); why != "" {
+			v.broken[path] = why
+			continue
+		}
+		in.disown(v, owners, path)
+		v.config[path] = c.entry.Blob
+		for _, n := range names(f) {
+			owners[n] = path
+		}
+	}
+}
+
+// only returns the part of a step at some paths.
+func (s step) only(paths []string) step {
+	out := step{commit: s.commit, changes: map[string]change{}}
+	for _, p := range paths {
+		out.changes[p] = s.changes[p]
+	}
+	return out
+}
+
+// resettle finds, after a restart, the last commit whose state is known, and
+// queues what came after it.
+func (in *Intake) resettle(ctx context.Context, v *view) error {
+	commits, err := in.cfg.Source.FirstParents(in.cfg.TrustFrom, v.head)
+	if err != nil {
+		return fmt.Errorf("find the configuration in force at %s: %w", v.head, err)
+	}
+	commits = append([]string{in.cfg.TrustFrom}, commits...)
+	i := len(commits) - 1
+	for ; i >= 0; i-- {
+		state, ok, err := in.cfg.Ledger.ConfigState(ctx, commits[i])
+		if err != nil {
+			return fmt.Errorf("read the configuration in force: %w", err)
+		}
+		if ok {
+			v.config = maps.Clone(state.Files)
+			break
+		}
+	}
+	if i < 0 {
+		return fmt.Errorf("the ledger does not know which configuration is in force at %s; restore it from a backup", v.head)
+	}
+	v.queue = nil
+	for _, commit := range commits[i+1:] {
+		changes, err := in.cfg.Source.Changes(commit)
+		if err != nil {
+			return fmt.Errorf("changes of %s: %w", commit, err)
+		}
+		s := step{commit: commit, changes: map[string]change{}}
+		for _, c := range changes {
+			s.changes[c.Path] = change{commit, c.New, c.Old}
+		}
+		v.queue = append(v.queue, &unsettled{step: s, paths: in.configured(v, s), evidence: map[string]*forge.Evidence{}})
+	}
+	v.unsettled = false
+	return in.files.failed()
+}
