@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/tenure-dev/tenure/connectors"
@@ -47,6 +48,11 @@ targets:
 		text += "\n  orders-db: {connector: postgres, dsnFile: " + s.file("postgres-dsn") + "}\n"
 	}
 	s.must(os.WriteFile(s.ConfigFile(), []byte(text), 0o600))
+	if s.o.Ledger == "" {
+		empty, err := emptyLedger()
+		s.must(err)
+		s.must(os.WriteFile(s.file("ledger.db"), empty, 0o600))
+	}
 }
 
 func (s *Stage) file(name string) string { return filepath.Join(s.Dir, name) }
@@ -60,6 +66,27 @@ func (s *Stage) clock() reconcile.Clock {
 	}
 	return s.Clock
 }
+
+// emptyLedger is an SQLite ledger with its schema and nothing in it: making the
+// schema anew takes a large part of a short test.
+var emptyLedger = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "tenure-stage-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "ledger.db")
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	led, err := daemon.OpenLedger(ctx, &config.Config{Ledger: config.Ledger{Kind: config.SQLite, Path: file}}, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	if err := led.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+})
 
 // open builds the reconciler as cmd/reconciler does.
 func (s *Stage) open() {

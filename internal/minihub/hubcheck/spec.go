@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"sort"
 	"strings"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/routers"
@@ -33,7 +34,11 @@ type path struct {
 	literal int // parts that are not parameters: the more, the earlier it is tried
 }
 
-func load() (*spec, error) {
+// load reads the description once for all tests of a process: it is large, and
+// nothing changes it.
+var load = sync.OnceValues(readSpec)
+
+func readSpec() (*spec, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(description)
 	if err != nil {
 		return nil, fmt.Errorf("hubcheck: load description: %w", err)
