@@ -9,7 +9,7 @@ import (
 )
 
 // enforced finds the call that keeps an unapproved change of the configuration out.
-var enforced = regexp.MustCompile(`policy\.JudgeTrust\(`)
+var enforced = regexp.MustCompile(`policy\.JudgeTrust\b`)
 
 // The most important thing that a reader can get wrong: whether changes of roles,
 // groups and people need the trust group's approval.
