@@ -170,9 +170,9 @@ func (a *app) statusTable(w io.Writer, s status) error {
 		if h.LastError != "" {
 			state += ": " + safe(h.LastError)
 		}
-		rows = append(rows, []string{safe(h.Subject), h.Target, safe(h.Entitlement), stamp(h.Until), left(h.Until, s.At), safe(paths(h.Holders)), state})
+		rows = append(rows, []string{safe(h.Subject), h.Target, safe(h.Account), safe(h.Entitlement), stamp(h.Until), left(h.Until, s.At), safe(paths(h.Holders)), state})
 	}
-	if err := a.table(w, []string{"SUBJECT", "TARGET", "ENTITLEMENT", "UNTIL", "LEFT", "REQUEST", "STATE"}, rows); err != nil {
+	if err := a.table(w, []string{"SUBJECT", "TARGET", "ACCOUNT", "ENTITLEMENT", "UNTIL", "LEFT", "REQUEST", "STATE"}, rows); err != nil {
 		return err
 	}
 	for _, x := range s.Withheld {

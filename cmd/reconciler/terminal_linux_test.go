@@ -69,13 +69,13 @@ func TestStatusOnATerminalHasAHeaderColumnsAndColour(t *testing.T) {
 		want string
 	}{
 		"colour": {nil, "" +
-			"SUBJECT  TARGET     ENTITLEMENT     UNTIL                 LEFT    REQUEST              STATE\n" +
-			"alice    orders-db  role=orders_rw  2026-11-25T00:00:00Z  4h0m0s  requests/alice.yaml  held\n" +
-			"bob      billing    role=orders_rw  2026-11-24T19:59:00Z  -1m0s   requests/alice.yaml  \x1b[31moverdue\x1b[0m: no ·[31mroute·to host\n"},
+			"SUBJECT  TARGET     ACCOUNT  ENTITLEMENT     UNTIL                 LEFT    REQUEST              STATE\n" +
+			"alice    orders-db  alice    role=orders_rw  2026-11-25T00:00:00Z  4h0m0s  requests/alice.yaml  held\n" +
+			"bob      billing    alice    role=orders_rw  2026-11-24T19:59:00Z  -1m0s   requests/alice.yaml  \x1b[31moverdue\x1b[0m: no ·[31mroute·to host\n"},
 		"NO_COLOR": {map[string]string{"NO_COLOR": "1"}, "" +
-			"SUBJECT  TARGET     ENTITLEMENT     UNTIL                 LEFT    REQUEST              STATE\n" +
-			"alice    orders-db  role=orders_rw  2026-11-25T00:00:00Z  4h0m0s  requests/alice.yaml  held\n" +
-			"bob      billing    role=orders_rw  2026-11-24T19:59:00Z  -1m0s   requests/alice.yaml  overdue: no ·[31mroute·to host\n"},
+			"SUBJECT  TARGET     ACCOUNT  ENTITLEMENT     UNTIL                 LEFT    REQUEST              STATE\n" +
+			"alice    orders-db  alice    role=orders_rw  2026-11-25T00:00:00Z  4h0m0s  requests/alice.yaml  held\n" +
+			"bob      billing    alice    role=orders_rw  2026-11-24T19:59:00Z  -1m0s   requests/alice.yaml  overdue: no ·[31mroute·to host\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -105,8 +105,8 @@ func TestStatusInAPipeHasTabsOnly(t *testing.T) {
 	if err := a.statusTable(&out, someStatus()); err != nil {
 		t.Fatal(err)
 	}
-	want := "alice\torders-db\trole=orders_rw\t2026-11-25T00:00:00Z\t4h0m0s\trequests/alice.yaml\theld\n" +
-		"bob\tbilling\trole=orders_rw\t2026-11-24T19:59:00Z\t-1m0s\trequests/alice.yaml\toverdue: no ·[31mroute·to host\n"
+	want := "alice\torders-db\talice\trole=orders_rw\t2026-11-25T00:00:00Z\t4h0m0s\trequests/alice.yaml\theld\n" +
+		"bob\tbilling\talice\trole=orders_rw\t2026-11-24T19:59:00Z\t-1m0s\trequests/alice.yaml\toverdue: no ·[31mroute·to host\n"
 	if got := out.String(); got != want {
 		t.Errorf("got\n%q, want\n%q", got, want)
 	}
