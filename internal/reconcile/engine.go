@@ -156,6 +156,7 @@ func (e *Engine) watch(ctx context.Context) {
 	last := int64(-1)
 	var asked time.Duration
 	lost := false
+	var off time.Duration // of the time to act by, against the wall clock
 	for ctx.Err() == nil {
 		v, err := e.version(ctx)
 		if err == nil && (v != last || lost) {
@@ -166,7 +167,12 @@ func (e *Engine) watch(ctx context.Context) {
 			last = v
 		}
 		lost = err != nil
-		if e.time.read().jumped {
+		r := e.time.read()
+		if now := r.now.Sub(e.cfg.Clock.Now()); (now - off).Abs() > jumpTolerance {
+			off = now
+			e.Wake() // something may have to end by the new time
+		}
+		if r.jumped {
 			if asked -= watchEvery; asked <= 0 {
 				asked = opinionEvery
 				e.ask(ctx)

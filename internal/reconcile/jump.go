@@ -32,7 +32,8 @@ type timekeeper struct {
 	mono    time.Duration // … was this monotonic time
 	suspect time.Duration // monotonic time at which a jump was noticed
 	jumped  bool          // the wall clock is off the anchor
-	agreed  bool          // an opinion said that the monotonic clock is right
+	agreed  bool          // an opinion said that the anchor is right
+	told    bool          // the anchor is not our own: the ledger's last event
 }
 
 func newTimekeeper(c Clock) *timekeeper { return &timekeeper{clock: c} }
@@ -61,15 +62,20 @@ func (k *timekeeper) read() reading {
 	off := wall.Round(0).Sub(expected)
 	if off.Abs() <= jumpTolerance {
 		// A clock that is slewed takes the anchor with it.
-		k.wall, k.mono, k.jumped, k.agreed = wall.Round(0), mono, false, false
+		k.wall, k.mono, k.jumped, k.agreed, k.told = wall.Round(0), mono, false, false, false
 		return reading{now: wall, starts: true}
 	}
 	if !k.jumped {
 		k.jumped, k.suspect = true, mono
 	}
 	r := reading{now: expected, starts: k.agreed, jumped: true}
-	if off > 0 && !k.agreed && mono-k.suspect >= jumpPatience {
+	patient := mono-k.suspect < jumpPatience
+	switch {
+	case k.agreed:
+	case off > 0 && !patient:
 		r.now = wall
+	case off < 0 && k.told && patient:
+		r.now = wall // the event may be from a clock that was wrong then
 	}
 	return r
 }
@@ -84,7 +90,7 @@ func (k *timekeeper) before(passed time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.wall.IsZero() && k.clock.Now().Before(passed.Add(-jumpTolerance)) {
-		k.wall, k.mono = passed, m.Elapsed()
+		k.wall, k.mono, k.told = passed, m.Elapsed(), true
 	}
 }
 
@@ -104,7 +110,7 @@ func (k *timekeeper) opinion(other time.Time) {
 	expected := k.wall.Add(mono - k.mono)
 	switch {
 	case wall.Sub(other).Abs() <= jumpTolerance:
-		k.wall, k.mono, k.jumped, k.agreed = wall, mono, false, false
+		k.wall, k.mono, k.jumped, k.agreed, k.told = wall, mono, false, false, false
 	case expected.Sub(other).Abs() <= jumpTolerance:
 		k.agreed = true
 	}

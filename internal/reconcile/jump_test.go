@@ -75,10 +75,87 @@ func TestAClockBehindTheLedgerIsDoubted(t *testing.T) {
 	c := &twoClocks{wall: start}
 	k := newTimekeeper(c)
 	k.before(start.Add(24 * time.Hour))
-	if r := k.read(); r.starts || !r.now.Equal(start.Add(24*time.Hour)) {
-		t.Fatalf("%+v", r)
+	// The ledger's last event may itself be from a clock that was wrong: what ends
+	// only by its time waits, like what ends only by any other jump.
+	if r := k.read(); r.starts || !r.jumped || !r.now.Equal(start) {
+		t.Fatalf("at once: %+v", r)
+	}
+	c.pass(jumpPatience)
+	if r := k.read(); r.starts || !r.now.Equal(start.Add(24*time.Hour+jumpPatience)) {
+		t.Fatalf("after the patience: %+v", r)
 	}
 }
+
+func TestASecondOpinionSettlesAClockBehindTheLedger(t *testing.T) {
+	for _, right := range []time.Time{start, start.Add(24 * time.Hour)} {
+		c := &twoClocks{wall: start}
+		k := newTimekeeper(c)
+		k.before(start.Add(24 * time.Hour))
+		k.read()
+		k.opinion(right)
+		if r := k.read(); !r.starts || !r.now.Equal(right) {
+			t.Fatalf("right is %s: %+v", right, r)
+		}
+	}
+}
+
+func TestWorkersAreWokenWhenTheTimeToActByJumps(t *testing.T) {
+	w := newWorld(t)
+	j := &jumpy{world: w}
+	w.clock = j
+	w.restart()
+	w.engine.time.read()
+	w.now = w.now.AddDate(1, 0, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	naps := 0
+	w.engine.cfg.Clock = ticking{jumpy: j, tick: func() {
+		switch naps++; naps {
+		case 1:
+			<-w.engine.workers[0].wake // of the jump itself
+		case 2:
+			select {
+			case <-w.engine.workers[0].wake:
+				t.Error("woken without a reason")
+			default:
+			}
+			j.mono += jumpPatience
+		case 4:
+			cancel()
+		}
+	}}
+	w.engine.watch(ctx)
+	select {
+	case <-w.engine.workers[0].wake:
+	default:
+		t.Fatal("the worker sleeps on although ends are due now")
+	}
+}
+
+func TestADoubtedClockDoesNotMakeAPassEverySecond(t *testing.T) {
+	w := newWorld(t)
+	j := &jumpy{world: w}
+	w.clock = j
+	w.restart()
+	w.decide(asks("a", "alice", "rw", 0, 60))
+	w.mustPass()
+	w.now = w.now.AddDate(-1, 0, 0)
+	if wait := w.mustPass().Sub(w.now); wait < 10*time.Second || wait > time.Minute {
+		t.Errorf("far from an end, the next pass is in %s", wait)
+	}
+	j.mono += 60*time.Minute - 5*time.Second
+	if wait := w.mustPass().Sub(w.now); wait > 5*time.Second {
+		t.Errorf("five seconds before an end, the next pass is in %s", wait)
+	}
+}
+
+// ticking calls tick at each sleep.
+type ticking struct {
+	*jumpy
+	tick func()
+}
+
+func (c ticking) Sleep(context.Context, time.Time, <-chan struct{}) { c.tick() }
 
 func TestASlewedClockIsBelieved(t *testing.T) {
 	c := &twoClocks{wall: start}

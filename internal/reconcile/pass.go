@@ -375,6 +375,10 @@ func (s *state) update(b ledger.Batch) {
 	}
 }
 
+// doubtedPause bounds the pause between two passes while the wall clock is not
+// believed.
+const doubtedPause = 30 * time.Second
+
 // nextPass is the earliest of the next boundary, the next retry, the hard
 // deadline of an act that did not return, and the resync.
 func (w *worker) nextPass(s *state) time.Time {
@@ -382,7 +386,10 @@ func (w *worker) nextPass(s *state) time.Time {
 	if !w.resync.After(now) {
 		w.resync = w.cfg.Resync.Next(now)
 	}
-	next := earlier(s.boundary, w.resync)
+	next := s.boundary
+	if !s.doubted {
+		next = earlier(next, w.resync)
+	}
 	overdue := 0
 	for _, h := range s.holds {
 		if w.waits(h, t) {
@@ -400,7 +407,12 @@ func (w *worker) nextPass(s *state) time.Time {
 	case s.more:
 		return now
 	case s.doubted:
-		return now.Add(watchEvery)
+		// In the time to act by; a change of that wakes the worker.
+		left := doubtedPause
+		if !next.IsZero() {
+			left = min(left, next.Sub(t))
+		}
+		return now.Add(max(left, 0))
 	}
 	return next
 }
