@@ -43,6 +43,12 @@ type Hold struct {
 	LastError   string    `json:"lastError,omitempty"`
 }
 
+// Overdue reports whether the access should be gone at t and is not known to be:
+// its window is over, or its revoke has begun and is not verified yet.
+func (h Hold) Overdue(t time.Time) bool {
+	return !h.PreExisting && (h.State == StateRevoking || !h.Until.After(t))
+}
+
 // Op is what a change does.
 type Op string
 

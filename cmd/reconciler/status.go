@@ -84,7 +84,7 @@ func readStatus(ctx context.Context, cfg *config.Config, led *ledger.Ledger, now
 	}
 	s.Holds = append([]grants.Hold{}, s.Holds...) // [] rather than null
 	for _, h := range s.Holds {
-		if !h.PreExisting && !h.Until.After(now) {
+		if h.Overdue(now) {
 			s.Overdue++
 		}
 	}

@@ -38,7 +38,7 @@ func (d *Daemon) routes() http.Handler {
 	}.Handler()
 }
 
-// overdue counts holds that are past their end.
+// overdue counts what should be gone and is not known to be.
 func (d *Daemon) overdue(ctx context.Context) (int, error) {
 	holds, err := d.Ledger.Holds(ctx, "")
 	if err != nil {
@@ -46,7 +46,7 @@ func (d *Daemon) overdue(ctx context.Context) (int, error) {
 	}
 	n := 0
 	for _, h := range holds {
-		if !h.PreExisting && !h.Until.After(d.opts.Clock.Now()) {
+		if h.Overdue(d.opts.Clock.Now()) {
 			n++
 		}
 	}

@@ -53,7 +53,10 @@ func (h hooked) Revoke(ctx context.Context, g grants.Grant) error {
 type counted struct {
 	noMetrics
 	revoked []time.Duration
+	overdue int
 }
+
+func (c *counted) Overdue(_ string, n int) { c.overdue = n }
 
 func (c *counted) Revoked(_ string, lag time.Duration) { c.revoked = append(c.revoked, lag) }
 
@@ -395,6 +398,29 @@ func TestATargetThatIsDownForDaysDoesNotFillTheChain(t *testing.T) {
 	}
 	if kinds := w.kinds(); !slices.Contains(kinds, ledger.EventRevokeAccepted) || !slices.Contains(kinds, ledger.EventRevoked) {
 		t.Errorf("the chain misses the end: %v", kinds)
+	}
+}
+
+// A person who has left and is still in is as overdue as a window that is over.
+func TestARemovalThatFailsIsOverdue(t *testing.T) {
+	w := newWorld(t)
+	m := &counted{}
+	w.engine.cfg.Metrics = m
+	d := asks("a", "alice", "rw", 0, 60)
+	w.decide(d)
+	w.mustPass()
+	w.target.down = true
+	gone := d
+	gone.Granted = false
+	gone.Removals = grants.Removals(d, gone, "c", w.now, grants.CauseDeactivated)
+	w.decide(gone)
+	if _, err, _ := w.pass(); err == nil || m.overdue != 1 {
+		t.Errorf("overdue: %d; %v", m.overdue, err)
+	}
+	w.target.down = false
+	w.now = w.now.Add(2 * time.Minute)
+	if w.mustPass(); m.overdue != 0 || len(w.target.held) != 0 {
+		t.Errorf("overdue: %d; target %v", m.overdue, w.target.held)
 	}
 }
 

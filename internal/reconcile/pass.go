@@ -398,7 +398,7 @@ func (w *worker) nextPass(s *state) time.Time {
 		if w.underWay(h, t) {
 			next = earlier(next, h.Deadline)
 		}
-		if !h.PreExisting && !h.Until.After(s.now) {
+		if h.Overdue(s.now) {
 			overdue++
 		}
 	}
