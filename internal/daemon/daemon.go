@@ -141,7 +141,7 @@ func (d *Daemon) openGit(ctx context.Context) error {
 		Source: repo, Forge: gatherer{client, repo, d.cfg.Repository.Branch, d.opts.Clock.Now}, Ledger: d.Ledger,
 		Canonical: Canonical(d.opts.Registry), TrustFrom: d.cfg.Trust.From, TrustGroup: d.cfg.Trust.Group, TrustCount: d.cfg.Trust.Count,
 		ApprovalsValid: d.cfg.Trust.ApprovalsValid,
-		ForgeType: d.cfg.Forge.Type, Host: client.Host(), Now: d.opts.Clock.Now, Log: d.log,
+		ForgeType:      d.cfg.Forge.Type, Host: client.Host(), Now: d.opts.Clock.Now, Log: d.log,
 	})
 	return err
 }

@@ -198,9 +198,9 @@ func (in *Intake) takeIn(ctx context.Context, head string) (Result, error) {
 	var b ledger.IntakeBatch
 	res := Result{}
 	switch err := in.walk(next, head, confirmed, &b); {
-	case errors.Is(err, source.ErrNotOnHistory):
+	case errors.Is(err, source.ErrNotOnHistory), errors.Is(err, source.ErrMalformed):
 		if !confirmed[head] {
-			return in.diverge(ctx, head)
+			return in.diverge(ctx, head, err)
 		}
 		if err := in.rebase(next, head, &b); err != nil {
 			return res, err
@@ -226,15 +226,15 @@ func (in *Intake) takeIn(ctx context.Context, head string) (Result, error) {
 	return res, err
 }
 
-// diverge notes a head that does not descend from the accepted one. Nothing of
-// it is granted, trusted or taken away until an operator confirms it.
-func (in *Intake) diverge(ctx context.Context, head string) (Result, error) {
+// diverge notes a head that does not descend from the accepted one, or to which no
+// readable history leads. Nothing of it is granted, trusted or taken away until an operator confirms it.
+func (in *Intake) diverge(ctx context.Context, head string, why error) (Result, error) {
 	res := Result{Head: in.view.head, Diverged: head}
 	if in.view.diverged == head {
 		return res, nil
 	}
-	in.cfg.Log.Error("the branch was rewritten or moved back: nothing new is granted until `reconciler confirm` names its head; expiries go on",
-		"accepted", in.view.head, "head", head)
+	in.cfg.Log.Error("the branch was rewritten, moved back or cannot be read: nothing new is granted until `reconciler confirm` names its head; expiries go on",
+		"accepted", in.view.head, "head", head, "why", why)
 	b := ledger.IntakeBatch{Diverged: &head, Events: []ledger.Event{in.event(ledger.EventDiverged, "", map[string]any{"accepted": in.view.head, "head": head})}}
 	if err := in.cfg.Ledger.TakeIn(ctx, in.lease, b); err != nil {
 		return res, err

@@ -260,15 +260,6 @@ func builtOn(rec *policy.Record, i int) int {
 	return i
 }
 
-// sameRun reports whether a version that is not proven came with the same pull
-// request as another: a rebase brings a file commit by commit, and what was
-// reviewed is all of it.
-func sameRun(earlier, v policy.Version) bool {
-	return earlier.Evidence != nil && earlier.Evidence.Pull != nil && v.Evidence != nil && v.Evidence.Pull != nil &&
-		earlier.Evidence.Pull.Number == v.Evidence.Pull.Number && earlier.Evidence.Before != "" &&
-		earlier.Evidence.Before == v.Evidence.Before && (earlier.Verdict == nil || !earlier.Verdict.Proven)
-}
-
 // inForce reports whether version i was proven, or has the bytes of the last
 // proven one.
 func (in *Intake) inForce(rec *policy.Record, i int) bool {

@@ -317,3 +317,33 @@ func (lost) FirstParents(from, to string) ([]string, error) {
 	}
 	return nil, source.ErrUnknown
 }
+
+// odd is a branch with a commit whose tree cannot be read.
+type odd struct {
+	*branch
+	commit string
+}
+
+func (o odd) Changes(commit string) ([]source.Change, error) {
+	if commit == o.commit {
+		return nil, source.ErrMalformed
+	}
+	return o.branch.Changes(commit)
+}
+
+func TestACommitThatCannotBeReadIsPassedOverWithAnOperatorsWord(t *testing.T) {
+	w := strictWorld(t, chained)
+	w.commit(with(chained, "requests/a.yaml", request("alice", "1h")))
+	w.pass()
+	w.in.cfg.Source = odd{w.branch, w.commit(chained)}
+	mended := w.commit(w.trees[w.commits[1]])
+	if r := w.pass(); r.Diverged != mended || len(w.in.view.records) != 1 {
+		t.Fatalf("%+v", r)
+	}
+	if err := w.led.Confirm(t.Context(), mended, "olivia"); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.pass(); r.Diverged != "" || r.Head != mended || len(w.in.view.records) != 1 {
+		t.Errorf("%+v", r)
+	}
+}

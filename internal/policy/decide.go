@@ -120,6 +120,9 @@ func (d *deciding) walk() {
 		if v.Broken || doc == nil || windowWrong(doc) != "" {
 			if v.Verdict != nil && v.Verdict.Proven {
 				d.unread = v.Blob
+				if d.first.IsZero() { // the window starts there all the same
+					d.first = mergedAt(v)
+				}
 			}
 			continue
 		}

@@ -498,3 +498,15 @@ func TestProvenDocumentThatCannotBeReadKeepsNothingNew(t *testing.T) {
 	delete(l.docs, "blob2")
 	wantHolds(t, l.decide(), clock("12:30"), aliceWrites+"15:00")
 }
+
+func TestAnUnreadableFirstVersionDoesNotRestartTheClock(t *testing.T) {
+	l := newLife()
+	first := l.version(hours(4), clock("10:00"), true).Blob
+	l.version(hours(6), clock("12:00"), true)
+	delete(l.docs, first)
+	d := l.decide()
+	wantHolds(t, d, clock("15:59"), holds(d, clock("12:30")))
+	if end := d.Ends(); !end.Equal(clock("16:00")) {
+		t.Errorf("ends at %s, six hours after the first merge are over at 16:00", end)
+	}
+}

@@ -278,11 +278,29 @@ func readTree(s *filesystem.Storage, path string, tree plumbing.Hash) (map[strin
 		case filemode.Submodule:
 			entry.mode = Submodule
 		default:
-			return nil, fmt.Errorf("directory %q: %w: entry %q has mode %s", path, ErrMalformed, e.Name, e.Mode)
+			entry.mode = odd(e.Mode)
 		}
 		entries[e.Name] = entry
 	}
 	return entries, nil
+}
+
+// odd says what Git takes an entry with an unusual mode for. Anybody who may open a
+// pull request can make one, so it must not keep the tree from being read.
+func odd(m filemode.FileMode) Mode {
+	const kind, file, link, dir, owner = 0o170000, 0o100000, 0o120000, 0o040000, 0o100
+	switch m & kind {
+	case file:
+		if m&owner != 0 {
+			return Executable
+		}
+		return Regular
+	case link:
+		return Symlink
+	case dir:
+		return "" // a directory
+	}
+	return Submodule
 }
 
 func plainName(name string) bool {

@@ -211,6 +211,38 @@ func TestTwoEntriesOfOneNameAreRefused(t *testing.T) {
 	}
 }
 
+func TestUnusualModesAreReadAsGitReadsThem(t *testing.T) {
+	o := newOrigin(t)
+	o.commit("a.yaml", "1\n")
+	blob, sub := o.git("rev-parse", "HEAD:a.yaml"), o.git("rev-parse", "HEAD^{tree}")
+	raw := ""
+	for _, e := range [][3]string{
+		{"100600", "a", blob}, {"100700", "b", blob}, {"100666", "c", blob}, {"120777", "d", blob}, {"40755", "e", sub},
+	} {
+		raw += e[0] + " " + e[1] + "\x00" + hexBytes(t, e[2])
+	}
+	file := filepath.Join(t.TempDir(), "tree")
+	must(t, os.WriteFile(file, []byte(raw), 0o600))
+	tree := o.git("hash-object", "-t", "tree", "-w", "--literally", file)
+	c := o.git("commit-tree", "-m", "Odd modes", tree)
+	o.push(c + ":refs/heads/odd")
+	r := open(t, Config{URL: "file://" + o.bare, Branch: "odd"})
+	poll(t, r, c, true)
+	files, err := r.Files(c)
+	must(t, err)
+	want := map[string]Mode{"a": Regular, "b": Executable, "c": Regular, "d": Symlink, "e/a.yaml": Regular}
+	got := map[string]Mode{}
+	for _, f := range files {
+		got[f.Path] = f.Mode
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if changes, err := r.Changes(c); err != nil || len(changes) != len(want) {
+		t.Errorf("%v, %v", changes, err)
+	}
+}
+
 func hexBytes(t *testing.T, s string) string {
 	t.Helper()
 	var b []byte
