@@ -132,7 +132,7 @@ func (e *Engine) Once(ctx context.Context) error {
 	var errs *multierror.Error
 	for _, w := range e.workers {
 		wg.Go(func() {
-			_, err := w.pass(ctx)
+			err := w.once(ctx)
 			w.release()
 			if err != nil {
 				mu.Lock()
@@ -146,6 +146,17 @@ func (e *Engine) Once(ctx context.Context) error {
 		slices.SortFunc(errs.Errors, func(a, b error) int { return compare(a.Error(), b.Error()) })
 	}
 	return errs.ErrorOrNil()
+}
+
+// once passes until nothing is left that is due now, but not for ever.
+func (w *worker) once(ctx context.Context) error {
+	for range 100 {
+		next, err := w.pass(ctx)
+		if err != nil || next.IsZero() || next.After(w.cfg.Clock.Now()) {
+			return err
+		}
+	}
+	return errors.New("there was more to do after every one of a hundred passes")
 }
 
 // watchEvery is how often another process's writes to the ledger are looked for.

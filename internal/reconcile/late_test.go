@@ -339,6 +339,35 @@ func TestALookIsNotCutShortTwiceInARow(t *testing.T) {
 	}
 }
 
+// Who asks for one pass wants it whole: nobody comes back for the rest.
+func TestOncePassesUntilNothingIsLeftToDoNow(t *testing.T) {
+	w := newWorld(t)
+	w.decide(asks("a", "alice", "rw", 0, 1))
+	w.mustPass()
+	w.decide(asks("b", "bob", "rw", 0, 60), asks("c", "carol", "rw", 0, 60))
+	end := start.Add(time.Minute)
+	w.now = end.Add(-20 * time.Millisecond)
+	w.engine.workers[0].conn = hooked{memory: w.target, observe: func(ctx context.Context) error {
+		if w.now.Before(end) {
+			select {
+			case <-ctx.Done():
+			case <-time.After(100 * time.Millisecond):
+			}
+			w.now = end
+		}
+		return ctx.Err()
+	}, act: func(context.Context, grants.Grant) error {
+		w.now = w.now.Add(w.engine.cfg.ActTimeout) // slow, but not failing
+		return nil
+	}}
+	if err := w.engine.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if w.target.held[grant("alice", "rw")] || !w.target.held[grant("bob", "rw")] || !w.target.held[grant("carol", "rw")] {
+		t.Fatalf("after one pass: %v", w.target.held)
+	}
+}
+
 // brokenEnder cannot end sessions.
 type brokenEnder struct{ hooked }
 
