@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -31,11 +32,23 @@ func (a *app) loadConfig() (*config.Config, error) {
 
 // readLedger opens the ledger for looking.
 func (a *app) readLedger(ctx context.Context) (*config.Config, *ledger.Ledger, error) {
+	return a.openLedger(ctx, daemon.ReadLedger)
+}
+
+// operateLedger opens the ledger for an operator's word, beside a running
+// reconciler.
+func (a *app) operateLedger(ctx context.Context) (*config.Config, *ledger.Ledger, error) {
+	return a.openLedger(ctx, daemon.OperateLedger)
+}
+
+type ledgerOpener func(context.Context, *config.Config, func() time.Time) (*ledger.Ledger, error)
+
+func (a *app) openLedger(ctx context.Context, open ledgerOpener) (*config.Config, *ledger.Ledger, error) {
 	cfg, err := a.loadConfig()
 	if err != nil {
 		return nil, nil, err
 	}
-	led, err := daemon.ReadLedger(ctx, cfg, a.now)
+	led, err := open(ctx, cfg, a.now)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil, fmt.Errorf("there is no ledger at %s; has `reconciler run` been started with this configuration? (%w)", cfg.Ledger.Path, fs.ErrNotExist)

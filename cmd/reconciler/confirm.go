@@ -4,13 +4,17 @@ import (
 	"fmt"
 	"os/user"
 	"regexp"
+	"slices"
 
 	"github.com/spf13/cobra"
-
-	"github.com/tenure-dev/tenure/internal/daemon"
 )
 
 var fullHash = regexp.MustCompile(`^[0-9a-f]{40}$`)
+
+// waitsFor reports whether the ledger shows something that waits for a commit.
+func (s status) waitsFor(commit string) bool {
+	return s.Diverged == commit || slices.ContainsFunc(s.Withheld, func(w withheld) bool { return w.Commit == commit })
+}
 
 func (a *app) confirmCmd() *cobra.Command {
 	cmd := &cobra.Command{
@@ -29,15 +33,15 @@ reconciler acts on it at once.`,
 			if !fullHash.MatchString(args[0]) {
 				return fmt.Errorf("%q is not a full commit hash: 40 lower-case hexadecimal digits", args[0])
 			}
-			cfg, err := a.loadConfig()
-			if err != nil {
-				return err
-			}
-			led, err := daemon.OperateLedger(cmd.Context(), cfg, a.now)
+			cfg, led, err := a.operateLedger(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer led.Close()
+			s, err := readStatus(cmd.Context(), cfg, led, a.now())
+			if err != nil {
+				return err
+			}
 			who := "unknown"
 			if u, err := user.Current(); err == nil {
 				who = u.Username
@@ -49,6 +53,9 @@ reconciler acts on it at once.`,
 				return err
 			}
 			fmt.Fprintf(a.out, "confirmed %s as %s\n", args[0], who)
+			if !s.waitsFor(args[0]) {
+				fmt.Fprintln(a.err, "Neither a withheld removal nor a rewritten branch waits for this commit; it counts if it leaves no person or no request.")
+			}
 			return nil
 		},
 	}

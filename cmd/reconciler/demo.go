@@ -41,7 +41,8 @@ Exit code with --once: 0 only if every step was seen.`,
 			if err != nil {
 				return err
 			}
-			o.Out, o.Registry, o.Version, o.Program = a.out, reg, version, program()
+			o.Out, o.Registry, o.Program = a.out, reg, program()
+			o.Version, _ = build()
 			o.Validate = func(dir string) ([]string, error) {
 				v, err := validateTree(dir)
 				var out []string

@@ -25,6 +25,7 @@ type initOptions struct {
 	Approver string
 	ALogin   string
 	AID      int64
+	Release  string // of this program: what CI runs
 	Version  string // of the workflow that validates, and of the program that it runs
 }
 
@@ -117,6 +118,7 @@ func (a *app) initRepo(path string, o initOptions) error {
 		return err
 	}
 	o.Version = workflowVersion()
+	o.Release = pinned()
 	var written, kept int
 	err := fs.WalkDir(skeleton, "template", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

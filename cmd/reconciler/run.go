@@ -42,7 +42,8 @@ exit code 1 when anything failed.`,
 			if err != nil {
 				return err
 			}
-			d, err := daemon.Open(cmd.Context(), cfg, daemon.Options{Registry: reg, Clock: reconcile.NewSystemClock(), Log: log, Version: version})
+			release, _ := build()
+			d, err := daemon.Open(cmd.Context(), cfg, daemon.Options{Registry: reg, Clock: reconcile.NewSystemClock(), Log: log, Version: release})
 			if errors.As(err, new(daemon.LedgerError)) {
 				return notFine{err} // it may come back, so a supervisor shall try again
 			}
@@ -56,7 +57,7 @@ exit code 1 when anything failed.`,
 				}
 				return a.passDone(d.Status(), cfg, log)
 			}
-			log.Info("reconciling", "repository", cfg.Repository.URL, "branch", cfg.Repository.Branch, "targets", len(cfg.Targets), "version", version)
+			log.Info("reconciling", "repository", cfg.Repository.URL, "branch", cfg.Repository.Branch, "targets", len(cfg.Targets), "version", release)
 			if err := d.Run(cmd.Context()); err != nil {
 				return notFine{fmt.Errorf("the reconciler stopped: %w", err)}
 			}
