@@ -31,10 +31,6 @@ type unsettled struct {
 	retryAt  time.Time
 }
 
-// run remembers what stood at a path before the first commit of a pull request
-// whose earlier commit was refused: a rebase brings a file in several steps.
-type run struct{ before, old string }
-
 // queue takes note of a step. Its state is known at once when nothing in it, and
 // nothing before it, has to be trusted first.
 func (in *Intake) queue(v *view, s step, broken []string, b *ledger.IntakeBatch) {
@@ -200,18 +196,18 @@ func (in *Intake) gather(ctx context.Context, u *unsettled, paths []string) erro
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, forgeCalls)
 	for _, path := range paths {
-		if u.evidence[path] != nil {
+		mu.Lock()
+		known, stop := u.evidence[path] != nil, len(errs) > 0
+		mu.Unlock()
+		if stop {
+			break
+		}
+		if known {
 			continue
 		}
 		c := u.step.changes[path]
 		intro := forge.Introduction{Path: path, Blob: blobOf(c.entry), Commit: c.commit}
 		slots <- struct{}{}
-		mu.Lock()
-		stop := len(errs) > 0
-		mu.Unlock()
-		if stop {
-			break
-		}
 		wg.Go(func() {
 			defer func() { <-slots }()
 			e, err := in.cfg.Forge.Evidence(ctx, in.repoID, intro)
