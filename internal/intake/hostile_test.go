@@ -105,15 +105,21 @@ func TestABrokenStretchHasTheConfigurationOfBefore(t *testing.T) {
 	}
 }
 
-// launder judges the last version of a request as if a pull request on top of the
-// commit before had brought it.
+// launder judges the last version of a request as if a pull request had brought it
+// and everything else after the first commit.
 func (w *world) launder(path string) string {
+	w.t.Helper()
+	return w.launderAfter(path, w.commits[0])
+}
+
+// launderAfter is launder for a pull request that began after another commit.
+func (w *world) launderAfter(path, before string) string {
 	w.t.Helper()
 	rec := *w.in.view.records[path]
 	i := len(rec.Versions) - 1
 	rec.Versions = slices.Clone(rec.Versions)
 	rec.Versions[i].Evidence = &forge.Evidence{
-		Introduction: rec.Versions[i].Introduction, RepositoryID: 7, Branch: "main", Before: w.commits[0], HeadBlob: rec.Versions[i].Blob,
+		Introduction: rec.Versions[i].Introduction, RepositoryID: 7, Branch: "main", Before: before, HeadBlob: rec.Versions[i].Blob,
 		Pull: &forge.PullRequest{Number: 1, BaseRepoID: 7, BaseRef: "main", MergeCommit: "c", MergedAt: w.now},
 	}
 	v, err := w.in.judge(w.t.Context(), &rec, i)
@@ -171,7 +177,7 @@ func TestAFileThatWasDeletedAndAddedAgainIsNew(t *testing.T) {
 	w.commit(base)
 	w.commit(with(base, "requests/a.yaml", request("alice", "1h")))
 	w.pass()
-	if why := w.launder("requests/a.yaml"); why != "" {
+	if why := w.launderAfter("requests/a.yaml", w.commits[1]); why != "" {
 		t.Errorf("a new file is refused: %s", why)
 	}
 }

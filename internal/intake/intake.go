@@ -76,6 +76,7 @@ type Intake struct {
 	lease  *ledger.Lease
 	view   *view // nil: to be loaded from the ledger
 	repoID int64
+	run    *run // the last pull request that was followed to its beginning; nil: none
 
 	judgeTrust func(policy.TrustJudgement) policy.Verdict
 }

@@ -228,11 +228,13 @@ func (in *Intake) judge(ctx context.Context, rec *policy.Record, i int) (policy.
 			return policy.Verdict{}, err
 		}
 	}
-	if p := builtOn(rec, i); p >= 0 {
-		if in.inForce(rec, p) {
+	if v.Evidence.Before != "" {
+		p, laundered, err := in.builtOn(rec, i)
+		if err != nil {
+			return policy.Verdict{}, err
+		}
+		if j.Laundered = laundered; p >= 0 && !laundered {
 			j.Previous = in.files.document(rec.Path, rec.Versions[p].Blob)
-		} else {
-			j.Laundered = true
 		}
 	}
 	for _, earlier := range rec.Versions[:i] {
@@ -244,20 +246,23 @@ func (in *Intake) judge(ctx context.Context, rec *policy.Record, i int) (policy.
 	return policy.Judge(j), nil
 }
 
-// builtOn returns the index of the version that the pull request of version i
-// started from, or -1 when it brought the file. A rebase puts each commit of a pull
-// request on the branch: those between are its own steps, part of the difference
-// that was reviewed, and were never anybody's state.
-func builtOn(rec *policy.Record, i int) int {
-	own := rec.Versions[i].Evidence
-	for i--; i >= 0; i-- {
-		e := rec.Versions[i].Evidence
-		if e == nil || e.Problem != "" || own.Problem != "" || e.Pull == nil || own.Pull == nil ||
-			e.Pull.Number != own.Pull.Number || e.Before == "" || e.Before != own.Before {
-			break
-		}
+// builtOn returns the index of the version that stood on the branch before the pull
+// request of version i, or -1 when it brought the file, and whether that version was
+// not in force. A rebase puts each commit of a pull request on the branch: those are
+// its own steps and were never anybody's state, so what one of them takes away or
+// brings back makes nothing that follows new or trusted.
+func (in *Intake) builtOn(rec *policy.Record, i int) (index int, laundered bool, err error) {
+	r, err := in.runOf(rec.Versions[i].Evidence.Before, rec.Versions[i].Commit)
+	if err != nil {
+		return -1, false, err
 	}
-	return i
+	for i--; i >= 0 && r.commits[rec.Versions[i].Commit]; i-- {
+	}
+	stood := r.stood[rec.Path]
+	if i < 0 || stood == "" {
+		return -1, stood != "" || i >= 0, nil
+	}
+	return i, rec.Versions[i].Blob != stood || !in.inForce(rec, i), nil
 }
 
 // inForce reports whether version i was proven, or has the bytes of the last

@@ -128,7 +128,6 @@ func (in *Intake) trusted(ctx context.Context, v *view, u *unsettled, b *ledger.
 		switch blob, inForce := v.config[path]; {
 		case in.takesAway(c) && !inForce, !in.takesAway(c) && inForce && blob == c.entry.Blob:
 			delete(v.broken, path) // nothing changes
-			delete(v.runs, path)
 		case confirmed[c.commit], confirmed[u.step.commit]:
 			out.changes[path] = c
 		default:
@@ -142,13 +141,16 @@ func (in *Intake) trusted(ctx context.Context, v *view, u *unsettled, b *ledger.
 		return out, err
 	}
 	var events []ledger.Event
-	runs := maps.Clone(v.runs)
 	refused := map[string]string{}
 	for _, path := range ask {
 		c, e := u.step.changes[path], u.evidence[path]
 		old := blobOf(c.old)
-		if r, ok := runs[path]; ok && e.Before != "" && r.before == e.Before {
-			old = r.old
+		if e.Before != "" { // a rebase brings a file in several steps; reviewers saw the whole
+			r, err := in.runOf(e.Before, c.commit)
+			if err != nil {
+				return out, err
+			}
+			old = r.stood[path]
 		}
 		verdict, err := in.judgeChange(ctx, e, old != v.config[path], b)
 		if err != nil {
@@ -158,17 +160,14 @@ func (in *Intake) trusted(ctx context.Context, v *view, u *unsettled, b *ledger.
 			delete(u.evidence, path) // to be read again
 			return out, fmt.Errorf("the evidence for %s is not complete yet", path)
 		}
-		delete(runs, path)
 		if verdict.Proven {
 			out.changes[path] = c
 		} else {
 			refused[path] = denial(verdict.Checks)
-			runs[path] = run{e.Before, old}
 		}
 		data, _ := json.Marshal(map[string]any{"introduction": e.Introduction, "trusted": verdict.Proven, "author": verdict.Author, "approvers": verdict.Approvers, "checks": verdict.Checks, "evidence": e})
 		events = append(events, ledger.Event{At: in.cfg.Now(), Kind: ledger.EventTrusted, Data: data})
 	}
-	v.runs = runs
 	for path, why := range refused {
 		v.broken[path] = "the change is not trusted, so what was in force stays: " + why
 		in.cfg.Log.Error("configuration not trusted: what was in force stays", "file", path, "commit", u.step.commit, "why", why)

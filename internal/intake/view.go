@@ -24,7 +24,6 @@ type view struct {
 	broken   map[string]string         // path → why the file on the branch is not in force
 	targets  map[string]string         // connector by target, of the documents in force
 	queue    []*unsettled              // steps whose configuration waits to be trusted, oldest first
-	runs     map[string]run            // by path, of pull requests that were refused in part
 	// unsettled: which configuration is in force at head is not found out yet
 	unsettled bool
 	decided   bool // decisions of this view are in the ledger
@@ -38,7 +37,6 @@ func (v *view) clone() *view {
 	c.rows = maps.Clone(v.rows)
 	c.broken = maps.Clone(v.broken)
 	c.queue = slices.Clone(v.queue)
-	c.runs = maps.Clone(v.runs)
 	return &c
 }
 
@@ -55,7 +53,7 @@ func (in *Intake) load(ctx context.Context) (*view, error) {
 	v := &view{
 		head: h.Accepted, diverged: h.Diverged,
 		config: map[string]string{}, records: map[string]*policy.Record{},
-		rows: map[string]ledger.Request{}, broken: map[string]string{}, runs: map[string]run{},
+		rows: map[string]ledger.Request{}, broken: map[string]string{},
 	}
 	if v.head == "" {
 		return v, nil

@@ -119,7 +119,7 @@ func (in *Intake) rebase(v *view, head string, b *ledger.IntakeBatch) error {
 	}
 	before := maps.Clone(v.records)
 	in.apply(v, s, b)
-	v.queue, v.runs, v.unsettled = nil, map[string]run{}, false
+	v.queue, v.unsettled = nil, false
 	in.enforce(v, s.only(in.configured(v, s)))
 	for path, rec := range v.records {
 		if rec != before[path] { // a new version; the others keep what they have proven
