@@ -43,6 +43,7 @@ func settings() map[string]string {
 		"tcp_keepalives_idle":                 "10",
 		"tcp_keepalives_interval":             "5",
 		"tcp_keepalives_count":                "3",
+		"tcp_user_timeout":                    "25s",
 	}
 }
 
