@@ -224,7 +224,7 @@ func (a *app) explainVersion(w io.Writer, n int, v policy.Version) {
 	case v.Broken:
 		fmt.Fprintf(w, "    %s not a valid request: %s\n", a.mark(false), safe(v.Problem))
 	case v.Verdict == nil && v.Problem != "":
-		fmt.Fprintf(w, "    %s waiting: %s (tried %d times, again at %s)\n", a.mark(false), safe(v.Problem), v.Attempts, stamp(v.RetryAt))
+		fmt.Fprintf(w, "    %s waiting: %s (tried %s, again at %s)\n", a.mark(false), safe(v.Problem), count(v.Attempts, "time", "times"), stamp(v.RetryAt))
 	case v.Verdict == nil:
 		fmt.Fprintf(w, "    waiting for the forge's evidence\n")
 	default:
