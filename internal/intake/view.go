@@ -24,6 +24,7 @@ type view struct {
 	broken   map[string]string         // path → why the file on the branch is not in force
 	targets  map[string]string         // connector by target, of the documents in force
 	queue    []*unsettled              // steps whose configuration waits to be trusted, oldest first
+	branch   map[string]string         // path → blob of the configuration files on the branch, in force or not
 	// unsettled: which configuration is in force at head is not found out yet
 	unsettled bool
 	decided   bool // decisions of this view are in the ledger
@@ -36,6 +37,7 @@ func (v *view) clone() *view {
 	c.records = maps.Clone(v.records)
 	c.rows = maps.Clone(v.rows)
 	c.broken = maps.Clone(v.broken)
+	c.branch = maps.Clone(v.branch)
 	c.queue = slices.Clone(v.queue)
 	return &c
 }
@@ -53,7 +55,7 @@ func (in *Intake) load(ctx context.Context) (*view, error) {
 	v := &view{
 		head: h.Accepted, diverged: h.Diverged,
 		config: map[string]string{}, records: map[string]*policy.Record{},
-		rows: map[string]ledger.Request{}, broken: map[string]string{},
+		rows: map[string]ledger.Request{}, broken: map[string]string{}, branch: map[string]string{},
 	}
 	if v.head == "" {
 		return v, nil
@@ -81,7 +83,7 @@ func (in *Intake) load(ctx context.Context) (*view, error) {
 		v.rows[r.ID] = r
 		v.records[r.Path] = rec
 	}
-	return v, nil
+	return v, in.readBranch(v)
 }
 
 // problems lists the files of the branch that are not in force as they stand.
@@ -132,6 +134,10 @@ func (in *Intake) decide(ctx context.Context, next *view, b ledger.IntakeBatch) 
 	if err != nil {
 		return false, err
 	}
+	now := present{trusted: tree}
+	if now.branch, err = in.branchTree(next); err != nil {
+		return false, err
+	}
 	next.targets = make(map[string]string, len(tree.Targets))
 	for name, t := range tree.Targets {
 		next.targets[name] = t.Connector
@@ -143,7 +149,7 @@ func (in *Intake) decide(ctx context.Context, next *view, b ledger.IntakeBatch) 
 		if err := json.Unmarshal(r.Body, rec); err != nil {
 			return false, err
 		}
-		row, err := in.row(*rec, r.Decision, tree, next.head)
+		row, err := in.row(*rec, r.Decision, now, next.head)
 		if err != nil {
 			return false, err
 		}
@@ -153,7 +159,7 @@ func (in *Intake) decide(ctx context.Context, next *view, b ledger.IntakeBatch) 
 	for _, path := range next.paths() {
 		rec := next.records[path]
 		old, known := next.rows[rec.ID]
-		row, err := in.row(*rec, old.Decision, tree, next.head)
+		row, err := in.row(*rec, old.Decision, now, next.head)
 		if err != nil {
 			return false, err
 		}
@@ -187,7 +193,7 @@ func (in *Intake) decide(ctx context.Context, next *view, b ledger.IntakeBatch) 
 	return true, nil
 }
 
-func (in *Intake) row(rec policy.Record, prev grants.Decision, tree *schema.Tree, commit string) (ledger.Request, error) {
+func (in *Intake) row(rec policy.Record, prev grants.Decision, now present, commit string) (ledger.Request, error) {
 	body, err := json.Marshal(rec)
 	if err != nil {
 		return ledger.Request{}, fmt.Errorf("encode the record of %s: %w", rec.ID, err)
@@ -197,7 +203,7 @@ func (in *Intake) row(rec policy.Record, prev grants.Decision, tree *schema.Tree
 		Docs: func(blob string) *schema.AccessRequest {
 			return in.files.document(rec.Path, blob)
 		},
-		Tree: tree, Commit: commit, At: in.cfg.Now(), Previous: prev, Canonical: in.cfg.Canonical,
+		Tree: now.trusted, Branch: now.branch, Commit: commit, At: in.cfg.Now(), Previous: prev, Canonical: in.cfg.Canonical,
 	})
 	if rec.GoneIn == "" {
 		d.Blob = rec.Versions[len(rec.Versions)-1].Blob

@@ -219,10 +219,12 @@ func (in *Intake) apply(v *view, s step, b *ledger.IntakeBatch) {
 		delete(v.broken, path)
 		if c.entry == nil {
 			in.drop(v, path, c.commit, b)
+			delete(v.branch, path)
 			continue
 		}
 		if schema.IsDocument(path) {
 			in.take(v, path, c, b)
+			in.stand(v, path, *c.entry)
 		}
 	}
 }

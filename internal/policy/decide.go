@@ -12,7 +12,8 @@ import (
 // Decide says what a request holds, from all its versions and the trusted state in
 // force. The last proven version is what it holds at most. Later versions that are
 // not proven can only take away; broken ones are passed over; the present state of
-// people, roles and targets takes away what it no longer allows, and adds nothing.
+// people, roles and targets takes away what it no longer allows, and adds nothing,
+// whether that state was approved or not.
 //
 // A request that ended stays as it ended: its decision is returned as it was.
 func Decide(in DecideInput) grants.Decision {

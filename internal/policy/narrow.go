@@ -10,13 +10,29 @@ import (
 	"github.com/tenure-dev/tenure/schema"
 )
 
+// states are those that all have to allow what is held: the trusted one, and the
+// branch as it stands, because taking away needs no approval.
+func (d *deciding) states() []*schema.Tree {
+	if d.in.Branch == nil {
+		return []*schema.Tree{d.in.Tree}
+	}
+	return []*schema.Tree{d.in.Tree, d.in.Branch}
+}
+
 // narrow returns those of the judged items that a version of the request and the
-// trusted state in force still allow. It adds nothing.
+// present states still allow. It adds nothing.
 func (d *deciding) narrow(doc *schema.AccessRequest, judged []grants.Item, tell bool) []grants.Item {
-	known, _ := subjectsOf(d.in.Tree, doc)
+	states := d.states()
+	known := make([][]*schema.Person, len(states))
+	for i, t := range states {
+		known[i], _ = subjectsOf(t, doc)
+	}
 	var out []grants.Item
 	for _, it := range judged {
-		why := d.lost(doc, known, it)
+		why := ""
+		for i := 0; i < len(states) && why == ""; i++ {
+			why = d.lost(states[i], doc, known[i], it)
+		}
 		if why == "" {
 			out = append(out, it)
 		} else if tell {
@@ -26,14 +42,16 @@ func (d *deciding) narrow(doc *schema.AccessRequest, judged []grants.Item, tell 
 	return out
 }
 
+// active reports whether every present state has the person active.
 func (d *deciding) active(person string) bool {
-	p := d.in.Tree.People[person]
-	return p != nil && p.Active
+	return !slices.ContainsFunc(d.states(), func(t *schema.Tree) bool {
+		p := t.People[person]
+		return p == nil || !p.Active
+	})
 }
 
-// lost says why an item is no longer allowed; empty: it is.
-func (d *deciding) lost(doc *schema.AccessRequest, subjects []*schema.Person, it grants.Item) string {
-	t := d.in.Tree
+// lost says why a state no longer allows an item; empty: it does.
+func (d *deciding) lost(t *schema.Tree, doc *schema.AccessRequest, subjects []*schema.Person, it grants.Item) string {
 	role := t.Roles[it.Role]
 	switch {
 	case !d.active(it.Subject):
@@ -58,7 +76,7 @@ func (d *deciding) lost(doc *schema.AccessRequest, subjects []*schema.Person, it
 			continue
 		}
 		asked = true
-		if paramsWrong(role, use.Params) == "" && d.brings(role, use, it) {
+		if paramsWrong(role, use.Params) == "" && d.brings(t, role, use, it) {
 			return ""
 		}
 	}
@@ -71,8 +89,8 @@ func (d *deciding) lost(doc *schema.AccessRequest, subjects []*schema.Person, it
 // brings reports whether a role still has the entitlement of an item and its
 // target still allows it. Entitlements are the same when they are written alike or
 // have one canonical form, so that a new spelling in the role takes nothing away.
-func (d *deciding) brings(role *schema.Role, use schema.RoleUse, it grants.Item) bool {
-	target := d.in.Tree.Targets[it.Target]
+func (d *deciding) brings(t *schema.Tree, role *schema.Role, use schema.RoleUse, it grants.Item) bool {
+	target := t.Targets[it.Target]
 	return slices.ContainsFunc(role.Entitlements, func(e schema.Entitlement) bool {
 		if e.Target != it.Target {
 			return false
@@ -108,33 +126,14 @@ func (d *deciding) terms(v stage, items []grants.Item) grants.Terms {
 // is granted whole, so the strictest of its roles bounds all of it, also when that
 // role has meanwhile lost what it brought.
 func (d *deciding) cut(t grants.Terms, v stage) grants.Terms {
-	seen := map[string]bool{}
+	seen := map[*schema.Role]bool{}
 	before := t
-	for _, it := range d.base.Verdict.Items {
-		role := d.in.Tree.Roles[it.Role]
-		if role == nil || seen[it.Role] {
-			continue
-		}
-		seen[it.Role] = true
-		switch {
-		case !v.doc.ReviewBy.IsZero():
-			if v.version != d.base {
-				continue // measured from its own approval, which it does not have
+	for _, state := range d.states() {
+		for _, it := range d.base.Verdict.Items {
+			if role := state.Roles[it.Role]; role != nil && !seen[role] {
+				seen[role] = true
+				t = d.limit(t, v, role)
 			}
-			from := mergedAt(d.base)
-			if v.doc.StartsAt.After(from) {
-				from = v.doc.StartsAt
-			}
-			t.Span.Until = earliest(t.Span.Until, from.Add(maxReview(role)))
-		case t.Schedule != nil:
-			t.Span.Until = earliest(t.Span.Until, t.Span.From.Add(maxSpan(role)))
-			if t.Schedule.Duration > role.MaxDuration {
-				s := *t.Schedule
-				s.Duration = role.MaxDuration
-				t.Schedule = &s
-			}
-		default:
-			t.Span.Until = earliest(t.Span.Until, t.Span.From.Add(role.MaxDuration))
 		}
 	}
 	if v.version == d.base {
@@ -144,6 +143,31 @@ func (d *deciding) cut(t grants.Terms, v stage) grants.Terms {
 		if t.Schedule != nil && t.Schedule.Duration < before.Schedule.Duration {
 			d.fail("in-force", "the present limits of its roles cut each occurrence to %s", length(t.Schedule.Duration))
 		}
+	}
+	return t
+}
+
+// limit shortens terms to the present limits of one role.
+func (d *deciding) limit(t grants.Terms, v stage, role *schema.Role) grants.Terms {
+	switch {
+	case !v.doc.ReviewBy.IsZero():
+		if v.version != d.base {
+			break // measured from its own approval, which it does not have
+		}
+		from := mergedAt(d.base)
+		if v.doc.StartsAt.After(from) {
+			from = v.doc.StartsAt
+		}
+		t.Span.Until = earliest(t.Span.Until, from.Add(maxReview(role)))
+	case t.Schedule != nil:
+		t.Span.Until = earliest(t.Span.Until, t.Span.From.Add(maxSpan(role)))
+		if t.Schedule.Duration > role.MaxDuration {
+			s := *t.Schedule
+			s.Duration = role.MaxDuration
+			t.Schedule = &s
+		}
+	default:
+		t.Span.Until = earliest(t.Span.Until, t.Span.From.Add(role.MaxDuration))
 	}
 	return t
 }

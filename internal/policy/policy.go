@@ -74,6 +74,7 @@ type DecideInput struct {
 	Record    Record
 	Docs      func(blob string) *schema.AccessRequest // of any version; nil: no valid request
 	Tree      *schema.Tree                            // the trusted state in force at the head
+	Branch    *schema.Tree                            // what the branch says, approved or not: it can only take away; nil: nothing more
 	Commit    string                                  // full hash of the accepted head: where a removal is first seen
 	At        time.Time                               // when the reconciler looks
 	Previous  grants.Decision                         // zero: none

@@ -1,0 +1,70 @@
+package intake
+
+import (
+	"maps"
+
+	"github.com/tenure-dev/tenure/internal/source"
+	"github.com/tenure-dev/tenure/schema"
+)
+
+// present is the state that requests are held to: what is trusted, and what the
+// branch says. Trust decides what may be added; taking away needs no approval.
+type present struct {
+	trusted *schema.Tree
+	branch  *schema.Tree // nil: the same
+}
+
+// stand notes what stands on the branch at a path, trusted or not. A broken file
+// says nothing: what stood there before still counts.
+func (in *Intake) stand(v *view, path string, e source.Entry) {
+	f := in.files.entry(e)
+	switch {
+	case f.Broken():
+	case requestOf(f) != nil:
+		delete(v.branch, path)
+	default:
+		v.branch[path] = e.Blob
+	}
+}
+
+// readBranch finds out what stands on the branch at the accepted head. A broken
+// file there leaves what is trusted: nothing is taken away by what cannot be read.
+func (in *Intake) readBranch(v *view) error {
+	v.branch = maps.Clone(v.config)
+	entries, err := in.cfg.Source.Files(v.head)
+	if err != nil {
+		return nil // the copy is being made anew; it takes nothing away meanwhile
+	}
+	there := map[string]bool{}
+	for _, e := range entries {
+		if schema.IsDocument(e.Path) {
+			there[e.Path] = true
+			in.stand(v, e.Path, e)
+		}
+	}
+	maps.DeleteFunc(v.branch, func(path, _ string) bool { return !there[path] })
+	return in.files.failed()
+}
+
+// branchTree is the tree of what stands on the branch; nil when it is what is in
+// force. A file that defines a name of another one is left out: it cannot speak
+// for it.
+func (in *Intake) branchTree(v *view) (*schema.Tree, error) {
+	if maps.Equal(v.branch, v.config) {
+		return nil, nil
+	}
+	files := maps.Clone(v.branch)
+	owners := in.owners(v)
+	for path, blob := range v.branch {
+		if v.config[path] == blob {
+			continue
+		}
+		for _, n := range names(in.files.get(path, blob)) {
+			if other := owners[n]; other != "" && other != path && v.branch[other] == v.config[other] {
+				delete(files, path)
+			}
+		}
+	}
+	tree, _, err := in.trees.get(files)
+	return tree, err
+}
