@@ -134,7 +134,7 @@ func (s *Stage) Explain(path string) Explanation {
 	for _, v := range e.Record.Versions {
 		if v.Verdict != nil {
 			e.Checks = append(e.Checks, v.Verdict.Checks...)
-		} else if v.Problem != "" {
+		} else if v.Problem != "" && !v.Broken {
 			e.Waiting = append(e.Waiting, v.Problem)
 		}
 	}

@@ -1,6 +1,7 @@
 package ways_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -245,4 +246,12 @@ func TestGoingBackToTheTrustedBytesNeedsNoApprovalAndOpensTheWay(t *testing.T) {
 	if got := s.Holds("bastion")[0].Until; !got.Equal(merged.Add(3 * time.Hour)) {
 		t.Errorf("held until %s, want three hours after %s", got, merged)
 	}
+}
+
+func TestAnApprovedRepairOfASmuggledBrokenRequestGrantsNothing(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Push("mallory", stage.Change{Write: file(strings.Replace(ask(long), "kind:", "kind::", 1))})
+	s.Pass()
+	s.Grant("alice", asked, ask(long)) // its diff shows the line with the mistake only
+	denied(s, "the version before this one was not in force")
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/tenure-dev/tenure/internal/e2e/stage"
 	"github.com/tenure-dev/tenure/internal/minihub"
+	"github.com/tenure-dev/tenure/internal/pgtest"
+	"github.com/tenure-dev/tenure/internal/revert"
 )
 
 func TestAnApprovedRequestIsGrantedAndEndsToTheSecond(t *testing.T) {
@@ -247,5 +249,47 @@ func TestAccessFromBeforeIsLeftAlone(t *testing.T) {
 	s.Lists("bastion", "ops,alice", "ops,olga")
 	if h := s.Holds("bastion"); len(h) != 0 {
 		t.Errorf("the ledger holds %+v", h)
+	}
+}
+
+func TestAWindowOfTheFutureOpensAndClosesToTheSecond(t *testing.T) {
+	s := begin(t, stage.Options{})
+	opens := stage.DefaultStart.Add(3 * time.Hour)
+	s.Grant("alice", asked, ask("startsAt: "+opens.Format(time.RFC3339), "expiresAt: "+opens.Add(time.Hour).Format(time.RFC3339)))
+	s.Pass()
+	s.Granted(asked)
+	s.Expect("bastion")
+	s.Restart()
+	for _, step := range []struct {
+		at   time.Time
+		rows []string
+	}{
+		{opens.Add(-time.Second), nil},
+		{opens, []string{"ops,alice"}},
+		{opens.Add(time.Hour - time.Second), []string{"ops,alice"}},
+		{opens.Add(time.Hour), nil},
+	} {
+		s.Clock.Set(step.at)
+		s.Pass()
+		s.Expect("bastion", step.rows...)
+	}
+}
+
+func TestTheSameOnAPostgreSQLLedger(t *testing.T) {
+	server := pgtest.Start(t)
+	s := begin(t, stage.Options{Ledger: server.CreateDatabase(t, "tenure"), Reverts: "{group: 5m, merge: auto}"})
+	s.Push("mallory", stage.Change{Write: map[string]string{"requests/mallory.yaml": stage.Request("mallory", "ops", long)}})
+	s.Grant("alice", asked, ask())
+	s.Pass()
+	s.Expect("bastion", "ops,alice")
+	s.Denied("requests/mallory.yaml", "pushed directly")
+	s.Restart()
+	s.Advance(time.Hour)
+	s.Pass()
+	s.Expect("bastion")
+	s.Jobs("the merged revert pull request", inState(revert.StateMerged))
+	s.Pass()
+	if row, _ := s.Row(asked); row.Live || row.EndedAt.IsZero() {
+		t.Errorf("the request has not ended: %+v", row)
 	}
 }

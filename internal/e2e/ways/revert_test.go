@@ -131,6 +131,19 @@ func TestARevertPullRequestThatSomebodyChangedIsNotMerged(t *testing.T) {
 	s.Expect("bastion")
 }
 
+func TestARequestSlippedIntoARevertPullRequestGrantsNothing(t *testing.T) {
+	s := ended(t, stage.Options{})
+	s.Jobs("the revert pull request", inState(revert.StateOpen))
+	p := bots(s)[0]
+	slipped := "requests/mallory.yaml"
+	s.Push("mallory", stage.Change{Branch: p.Head, Write: map[string]string{slipped: stage.Request("mallory", "ops", long)}})
+	s.Approve(p.Number, "carol")
+	s.Merge(p.Number)
+	s.Pass()
+	s.Denied(slipped, "a bot can remove access, never grant it")
+	s.Expect("bastion")
+}
+
 func TestARevertPullRequestThatAPersonClosedIsNotOpenedAgain(t *testing.T) {
 	s := ended(t, stage.Options{})
 	n := s.Jobs("the revert pull request", inState(revert.StateOpen))[0].Number
