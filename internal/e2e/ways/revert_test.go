@@ -27,6 +27,7 @@ func ended(t *testing.T, o stage.Options) *stage.Stage {
 	return s
 }
 
+// inState reports whether the ledger's revert pull requests are in these states.
 func inState(states ...string) func([]ledger.Revert) bool {
 	return func(rows []ledger.Revert) bool {
 		var got []string
@@ -37,24 +38,19 @@ func inState(states ...string) func([]ledger.Revert) bool {
 	}
 }
 
-func (p pulls) of(author string) (out []minihub.Pull) {
-	for _, x := range p {
-		if x.Author == author {
-			out = append(out, x)
-		}
-	}
-	return out
-}
-
-type pulls []minihub.Pull
-
-func bots(s *stage.Stage) []minihub.Pull {
+// bots lists the reconciler's own pull requests, newest first.
+func bots(s *stage.Stage) (own []minihub.Pull) {
 	s.T.Helper()
 	all, err := s.Hub.Pulls(stage.Repo)
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	return pulls(all).of(stage.Bot)
+	for _, p := range all {
+		if p.Author == stage.Bot {
+			own = append(own, p)
+		}
+	}
+	return own
 }
 
 func TestOneRevertPullRequestForAllThatEndedTogether(t *testing.T) {
