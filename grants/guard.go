@@ -22,11 +22,11 @@ type GuardLimits struct {
 
 // Guard parts the changes of one target into those to carry out and those to
 // withhold, each in its order. Counted are the revokes that come from Git: not
-// expiries, not those of a deactivated person, not those that exempt (may be nil)
-// lets pass, and not those of a confirmed commit. They are counted per commit, an
-// unknown commit being one of its own; a commit with too many is withheld whole.
+// expiries, not those of a deactivated person, and not those of a confirmed commit.
+// They are counted per commit, an unknown commit being one of its own; a commit with
+// too many is withheld whole.
 // Held is how many grants Tenure holds on the target.
-func Guard(changes []Change, held int, lim GuardLimits, confirmed map[string]bool, exempt func(Change) bool) (allowed, withheld []Change) {
+func Guard(changes []Change, held int, lim GuardLimits, confirmed map[string]bool) (allowed, withheld []Change) {
 	if lim.MaxRemovals <= 0 {
 		lim.MaxRemovals = DefaultMaxRemovals
 	}
@@ -36,21 +36,19 @@ func Guard(changes []Change, held int, lim GuardLimits, confirmed map[string]boo
 	counts := func(ch Change) bool {
 		return ch.Op == OpRevoke &&
 			ch.Cause != CauseExpired && ch.Cause != CauseDeactivated &&
-			!confirmed[ch.Commit] &&
-			(exempt == nil || !exempt(ch))
+			!confirmed[ch.Commit]
 	}
-	counted := make([]bool, len(changes)) // exempt is asked once a change
-	perCommit := map[string]int{}         // looked up, never ranged over
-	for i, ch := range changes {
-		if counted[i] = counts(ch); counted[i] {
+	perCommit := map[string]int{} // looked up, never ranged over
+	for _, ch := range changes {
+		if counts(ch) {
 			perCommit[ch.Commit]++
 		}
 	}
-	for i, ch := range changes {
+	for _, ch := range changes {
 		n := perCommit[ch.Commit]
 		tooMany := lim.Tripped[ch.Commit] || n > lim.MaxRemovals ||
 			held >= ratioFloor && float64(n) > lim.MaxRemovalRatio*float64(held)
-		if counted[i] && tooMany {
+		if counts(ch) && tooMany {
 			withheld = append(withheld, ch)
 		} else {
 			allowed = append(allowed, ch)

@@ -27,7 +27,6 @@ func TestGuardWithholdsWhatACommitTakesTooMuchOf(t *testing.T) {
 		held     int
 		lim      grants.GuardLimits
 		ok       map[string]bool
-		exempt   func(grants.Change) bool
 		withheld int
 	}{
 		{name: "few", changes: revokes(5, deleted, "aa"), held: 20},
@@ -54,22 +53,13 @@ func TestGuardWithholdsWhatACommitTakesTooMuchOf(t *testing.T) {
 		{name: "unproven", changes: revokes(6, grants.CauseUnproven, "aa"), held: 20, withheld: 6},
 		{name: "shortened", changes: revokes(6, grants.CauseShortened, "aa"), held: 20, withheld: 6},
 		{name: "without a cause", changes: revokes(6, "", ""), held: 20, withheld: 6},
-		{name: "exempt", changes: revokes(100, deleted, "aa"), held: 100, exempt: func(ch grants.Change) bool { return ch.Commit == "aa" }},
-		{
-			name: "those exempt are not counted", changes: revokes(7, deleted, "aa"), held: 20,
-			exempt: func(ch grants.Change) bool { return ch.Item.Account < "aa-002" },
-		},
-		{
-			name: "those exempt go ahead of those withheld", changes: revokes(8, deleted, "aa"), held: 20,
-			exempt: func(ch grants.Change) bool { return ch.Item.Account < "aa-002" }, withheld: 6,
-		},
 		{
 			name: "expiries of the same commit go ahead", changes: append(revokes(9, deleted, "aa"), revokes(9, grants.CauseExpired, "aa")...),
 			held: 20, withheld: 9,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			allowed, withheld := grants.Guard(c.changes, c.held, c.lim, c.ok, c.exempt)
+			allowed, withheld := grants.Guard(c.changes, c.held, c.lim, c.ok)
 			if len(withheld) != c.withheld || len(allowed)+len(withheld) != len(c.changes) {
 				t.Errorf("%d allowed, %d withheld, want %d", len(allowed), len(withheld), c.withheld)
 			}
@@ -90,7 +80,7 @@ func TestGuardWithholdsOnlyRevokesAndNeverAnExpiry(t *testing.T) {
 		}
 		lim := grants.GuardLimits{MaxRemovals: rapid.IntRange(0, 5).Draw(t, "max"), MaxRemovalRatio: rapid.Float64Range(0, 1).Draw(t, "ratio")}
 		held := rapid.IntRange(0, 40).Draw(t, "held")
-		allowed, withheld := grants.Guard(changes, held, lim, map[string]bool{"bb": true}, nil)
+		allowed, withheld := grants.Guard(changes, held, lim, map[string]bool{"bb": true})
 		a, w := 0, 0
 		for _, ch := range changes {
 			switch {

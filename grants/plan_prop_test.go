@@ -157,7 +157,7 @@ func TestOverAWholeLife(t *testing.T) {
 					t.Fatalf("%v ended by itself, yet its cause is %q", g, ch.Cause)
 				}
 			}
-			_, withheld := grants.Guard(changes, len(w.holds), grants.GuardLimits{MaxRemovals: 1, MaxRemovalRatio: 0.01}, nil, nil)
+			_, withheld := grants.Guard(changes, len(w.holds), grants.GuardLimits{MaxRemovals: 1, MaxRemovalRatio: 0.01}, nil)
 			if len(withheld) != 0 {
 				t.Fatalf("expiries were withheld: %v", withheld)
 			}

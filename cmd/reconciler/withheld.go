@@ -29,7 +29,7 @@ func readWithheld(ctx context.Context, cfg *config.Config, led *ledger.Ledger, h
 	if err != nil {
 		return out, err
 	}
-	confirmed, err := led.Confirmed(ctx)
+	confirmed, err := led.RemovalsConfirmed(ctx)
 	if err != nil {
 		return out, err
 	}
@@ -56,7 +56,7 @@ func readWithheld(ctx context.Context, cfg *config.Config, led *ledger.Ledger, h
 			}
 		}
 		due := grants.Attribute(grants.PlanBlind(wanted, on[target]), on[target], decisions, now)
-		_, back := grants.Guard(due, held, grants.GuardLimits{MaxRemovals: cfg.Guard.MaxRemovals, MaxRemovalRatio: cfg.Guard.MaxRemovalRatio}, confirmed, nil)
+		_, back := grants.Guard(due, held, grants.GuardLimits{MaxRemovals: cfg.Guard.MaxRemovals, MaxRemovalRatio: cfg.Guard.MaxRemovalRatio}, confirmed)
 		at := map[string]int{}
 		for _, c := range back {
 			i, ok := at[c.Commit]

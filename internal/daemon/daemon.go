@@ -58,8 +58,11 @@ type Daemon struct {
 
 	evidence sync.Mutex // held while the evidence log is written
 	wake     chan struct{}
-	lastPoll atomic.Int64 // Unix nanoseconds of the last look at the branch that succeeded
-	result   atomic.Pointer[intake.Result]
+	// unreviewed are withheld commits that no approved pull request brought; only
+	// the loop that follows the branch uses it.
+	unreviewed map[string]bool
+	lastPoll   atomic.Int64 // Unix nanoseconds of the last look at the branch that succeeded
+	result     atomic.Pointer[intake.Result]
 }
 
 type closer interface{ Close() error }
@@ -77,7 +80,7 @@ func Open(ctx context.Context, cfg *config.Config, opts Options) (_ *Daemon, err
 		cfg: cfg, opts: opts, log: opts.Log,
 		Metrics:  web.NewMetrics(opts.Version),
 		notifier: &http.Client{Timeout: noticeTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-		wake:     make(chan struct{}, 1),
+		wake:     make(chan struct{}, 1), unreviewed: map[string]bool{},
 	}
 	defer func() {
 		if err != nil {
@@ -114,6 +117,7 @@ func (d *Daemon) engine() (*reconcile.Engine, error) {
 		Guard:      grants.GuardLimits{MaxRemovals: d.cfg.Guard.MaxRemovals, MaxRemovalRatio: d.cfg.Guard.MaxRemovalRatio},
 		Resync:     d.cfg.Resync,
 		ActTimeout: d.cfg.Timeouts.Act, ObserveTimeout: d.cfg.Timeouts.Observe,
+		Deactivated: func(subject string) bool { return d.Intake != nil && d.Intake.Deactivated(subject) },
 		SecondOpinion: func(ctx context.Context) (time.Time, error) {
 			repo, err := d.client.Repository(ctx)
 			return repo.Now, err
@@ -228,6 +232,7 @@ func (d *Daemon) follow(ctx context.Context) {
 			}
 		default:
 			failures = 0
+			d.confirmReviewed(ctx)
 		}
 		if !res.RetryAt.IsZero() && res.RetryAt.Before(next) {
 			next = res.RetryAt
@@ -302,6 +307,9 @@ func (d *Daemon) Once(ctx context.Context) error {
 	}
 	if err := d.Engine.Once(ctx); err != nil {
 		errs = multierror.Append(errs, err)
+	}
+	if d.confirmReviewed(ctx) {
+		errs = multierror.Append(errs, d.Engine.Once(ctx))
 	}
 	return errs.ErrorOrNil()
 }

@@ -3,6 +3,7 @@ package intake
 import (
 	"maps"
 
+	"github.com/tenure-dev/tenure/internal/policy"
 	"github.com/tenure-dev/tenure/internal/source"
 	"github.com/tenure-dev/tenure/schema"
 )
@@ -12,6 +13,13 @@ import (
 type present struct {
 	trusted *schema.Tree
 	branch  *schema.Tree // nil: the same
+}
+
+// Deactivated reports whether a person was deactivated or removed for certain. It
+// may be called at any time, by anybody; before the first pass it knows of nobody.
+func (in *Intake) Deactivated(person string) bool {
+	now := in.now.Load()
+	return now != nil && policy.Left(now.trusted, now.branch, person)
 }
 
 // stand notes what stands on the branch at a path, trusted or not. A broken file

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/tenure-dev/tenure/internal/forge"
@@ -78,6 +79,7 @@ type Intake struct {
 	repoID int64
 	run    *run // the last pull request that was followed to its beginning; nil: none
 
+	now        atomic.Pointer[present] // as last decided on; read by other goroutines
 	judgeTrust func(policy.TrustJudgement) policy.Verdict
 }
 

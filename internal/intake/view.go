@@ -138,6 +138,7 @@ func (in *Intake) decide(ctx context.Context, next *view, b ledger.IntakeBatch) 
 	if now.branch, err = in.branchTree(next); err != nil {
 		return false, err
 	}
+	in.now.Store(&now)
 	next.targets = make(map[string]string, len(tree.Targets))
 	for name, t := range tree.Targets {
 		next.targets[name] = t.Connector

@@ -3,6 +3,8 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"maps"
+	"strings"
 	"time"
 )
 
@@ -28,8 +30,34 @@ func (l *Ledger) Confirm(ctx context.Context, commit, who string) error {
 	}))
 }
 
-// Confirmed reports the commits that an operator confirmed.
+// removals marks a confirmation that is about what a commit takes away, and about
+// nothing else: it brings no configuration into force.
+const removals = "removals:"
+
+// ConfirmRemovals records that what a commit takes away was reviewed, and by whom.
+func (l *Ledger) ConfirmRemovals(ctx context.Context, commit, by string) error {
+	return l.Confirm(ctx, removals+commit, by)
+}
+
+// Confirmed reports the commits that an operator confirmed, for whatever they do.
 func (l *Ledger) Confirmed(ctx context.Context) (map[string]bool, error) {
+	out, err := l.confirmations(ctx)
+	maps.DeleteFunc(out, func(commit string, _ bool) bool { return strings.HasPrefix(commit, removals) })
+	return out, err
+}
+
+// RemovalsConfirmed reports the commits whose removals are confirmed: by an
+// operator, or because they were reviewed.
+func (l *Ledger) RemovalsConfirmed(ctx context.Context) (map[string]bool, error) {
+	all, err := l.confirmations(ctx)
+	out := make(map[string]bool, len(all))
+	for commit := range all {
+		out[strings.TrimPrefix(commit, removals)] = true
+	}
+	return out, err
+}
+
+func (l *Ledger) confirmations(ctx context.Context) (map[string]bool, error) {
 	out := map[string]bool{}
 	err := l.db.View(ctx, func(r Reader) error {
 		return r.Query(ctx, func(scan func(...any) error) error {

@@ -239,7 +239,7 @@ func (d *deciding) removals(next, loose grants.Decision) []grants.Removal {
 		to.Removals = grants.Removals(cur, to, d.in.Commit, d.in.At, cause)
 		cur = to
 	}
-	step(filtered(cur, func(it grants.Item) bool { return d.active(it.Subject) }), grants.CauseDeactivated)
+	step(filtered(cur, func(it grants.Item) bool { return !Left(d.in.Tree, d.in.Branch, it.Subject) }), grants.CauseDeactivated)
 	allowed := map[grants.Grant]bool{}
 	for _, it := range next.Allowed() {
 		allowed[it.Grant] = true

@@ -50,6 +50,21 @@ func (d *deciding) active(person string) bool {
 	})
 }
 
+// Left reports whether a person was deactivated or removed for certain: by the
+// trusted state, or by a document on the branch (nil: the same) that says so. A file
+// that is merely missing from the branch takes away, too, but may be an accident:
+// the guard counts what goes with it.
+func Left(trusted, branch *schema.Tree, person string) bool {
+	if p := trusted.People[person]; p == nil || !p.Active {
+		return true
+	}
+	if branch == nil {
+		return false
+	}
+	p := branch.People[person]
+	return p != nil && !p.Active
+}
+
 // lost says why a state no longer allows an item; empty: it does.
 func (d *deciding) lost(t *schema.Tree, doc *schema.AccessRequest, subjects []*schema.Person, it grants.Item) string {
 	role := t.Roles[it.Role]

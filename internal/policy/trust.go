@@ -27,6 +27,12 @@ type TrustJudgement struct {
 // the group approved, as the state before it says who they are. Reviews count as
 // they do for requests. Verdict.Items stays empty.
 func JudgeTrust(j TrustJudgement) Verdict {
+	return judgeChange(j, func(c *judging) { c.admins(j.Group, max(j.Count, 1)) })
+}
+
+// judgeChange looks at the change, the people and the reviews, and leaves it to
+// enough whether those who approved suffice.
+func judgeChange(j TrustJudgement, enough func(*judging)) Verdict {
 	c := &judging{Judgement: Judgement{
 		Request: &schema.AccessRequest{}, Evidence: j.Evidence, Laundered: j.Laundered, Trusted: j.Trusted,
 		Host: j.Host, ForgeType: j.ForgeType, ApprovalsValid: j.ApprovalsValid,
@@ -35,7 +41,7 @@ func JudgeTrust(j TrustJudgement) Verdict {
 	if c.change() {
 		c.opener()
 		c.reviews()
-		c.admins(j.Group, max(j.Count, 1))
+		enough(c)
 	}
 	v := Verdict{Proven: !c.denied, Final: c.refused || !c.waiting, Checks: c.checks}
 	if c.author != nil {

@@ -35,15 +35,16 @@ type Config struct {
 	ActTimeout     time.Duration // of one act on a target, or one batch of them; its hard deadline
 	ObserveTimeout time.Duration
 
+	// Deactivated reports whether a person was deactivated or removed, so that the
+	// guard never keeps what they hold. Nil: only what decisions say counts.
+	Deactivated func(subject string) bool
+
 	// RevertKey names the group of revert pull requests that a request ended at
 	// a time belongs to, and when that group is due.
 	RevertKey func(ended time.Time) (key string, due time.Time)
 	// SecondOpinion asks another clock, such as the forge's, when the wall clock
 	// jumped. Nil: there is none, and nothing is granted until it is right again.
 	SecondOpinion func(ctx context.Context) (time.Time, error)
-	// Exempt reports whether a removal needs no confirmation although the guard
-	// tripped: the pull request that removed it was approved. Nil: none.
-	Exempt func(grants.Change) bool
 }
 
 // Recorder receives the engine's figures. Implementations are safe for
@@ -63,6 +64,9 @@ type Engine struct {
 	cfg     Config
 	time    *timekeeper
 	workers []*worker
+
+	mu       sync.Mutex
+	withheld map[string][]string // by target, the commits of what the guard withholds
 }
 
 // New checks the configuration and returns an engine that does nothing yet.
@@ -73,7 +77,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.ActTimeout <= 0 || cfg.ObserveTimeout <= 0 || cfg.Resync == nil || cfg.RevertKey == nil {
 		return nil, errors.New("reconcile: time-outs, resync schedule and revert key are needed")
 	}
-	e := &Engine{cfg: cfg, time: newTimekeeper(cfg.Clock)}
+	e := &Engine{cfg: cfg, time: newTimekeeper(cfg.Clock), withheld: map[string][]string{}}
 	for name, c := range cfg.Targets {
 		e.workers = append(e.workers, newWorker(e, name, c))
 	}
@@ -221,4 +225,31 @@ func (e *Engine) ask(ctx context.Context) {
 	}
 	e.time.opinion(other)
 	e.Wake()
+}
+
+// hold notes the commits of what the guard withholds on a target.
+func (e *Engine) hold(target string, withheld []grants.Change) {
+	commits := map[string]bool{}
+	for _, c := range withheld {
+		if c.Commit != "" {
+			commits[c.Commit] = true
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.withheld[target] = sortedKeys(commits)
+}
+
+// Withheld returns the commits that take away too much and wait for somebody to
+// confirm them, sorted.
+func (e *Engine) Withheld() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	all := map[string]bool{}
+	for _, commits := range e.withheld {
+		for _, c := range commits {
+			all[c] = true
+		}
+	}
+	return sortedKeys(all)
 }

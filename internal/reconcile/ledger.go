@@ -25,8 +25,8 @@ type Ledger interface {
 	Scope(ctx context.Context, target string) ([]string, error)
 	// Paused reports the targets on which nothing is to be granted for now.
 	Paused(ctx context.Context) (map[string]ledger.Pause, error)
-	// Confirmed reports the commits whose removals an operator confirmed.
-	Confirmed(ctx context.Context) (map[string]bool, error)
+	// RemovalsConfirmed reports the commits whose removals are confirmed.
+	RemovalsConfirmed(ctx context.Context) (map[string]bool, error)
 	// Events returns events in the order of the chain.
 	Events(ctx context.Context, f ledger.Filter) ([]ledger.Event, error)
 	// Acquire takes the lease by that name, or ErrLeased.

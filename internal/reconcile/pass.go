@@ -93,7 +93,7 @@ func (w *worker) read(ctx context.Context, now time.Time) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read holds: %w", err)
 	}
-	confirmed, err := w.cfg.Ledger.Confirmed(ctx)
+	confirmed, err := w.cfg.Ledger.RemovalsConfirmed(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read confirmations: %w", err)
 	}
@@ -151,9 +151,14 @@ func (w *worker) end(ctx context.Context, s *state) error {
 	owned := s.owned()
 	due := grants.PlanBlind(s.claims, owned)
 	due = grants.Attribute(due, owned, s.decisions, s.now)
+	for i, c := range due {
+		if c.Cause != grants.CauseExpired && w.cfg.Deactivated != nil && w.cfg.Deactivated(c.Item.Subject) {
+			due[i].Cause = grants.CauseDeactivated // whatever came first: a leaver is never withheld
+		}
+	}
 	limits := w.cfg.Guard
 	limits.Tripped = w.tripped
-	allowed, withheld := grants.Guard(due, ours(owned), limits, s.confirmed, w.cfg.Exempt)
+	allowed, withheld := grants.Guard(due, ours(owned), limits, s.confirmed)
 	s.withheld = withheld
 	for _, c := range withheld {
 		if c.Commit != "" {
@@ -200,6 +205,7 @@ func (w *worker) reportWithheld(ctx context.Context, withheld []grants.Change) e
 		all[key] = true
 	}
 	w.withheld = all
+	w.hold(w.target, withheld)
 	var b ledger.Batch
 	for _, commit := range sortedKeys(fresh) {
 		w.cfg.Log.Error("removals are withheld: one commit takes away too much; look at it, then run `reconciler confirm`",

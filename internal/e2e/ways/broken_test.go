@@ -178,3 +178,49 @@ func TestAccessEndsOnTimeWithGitTheForgeAndNoticesAllDown(t *testing.T) {
 	s.Advance(time.Millisecond)
 	s.Eventually("the end of the access", func() bool { return len(s.Rows("bastion")) == 0 && len(s.Holds("bastion")) == 0 })
 }
+
+// many has four people hold the same thing by one request each.
+func many(s *stage.Stage) (paths []string) {
+	s.T.Helper()
+	write := map[string]string{}
+	for _, who := range []string{"alice", "bob", "frank", "mallory"} {
+		path := fmt.Sprintf("requests/%s.yaml", who)
+		paths = append(paths, path)
+		write[path] = stage.Request(who, "ops", "duration: 8h")
+	}
+	n := s.Ask("alice", write)
+	s.Approve(n, "carol")
+	s.Merge(n)
+	s.Pass()
+	s.Expect("bastion", "ops,alice", "ops,bob", "ops,frank", "ops,mallory")
+	return paths
+}
+
+func TestAReviewedMassDeletionIsNotWithheld(t *testing.T) {
+	s := begin(t, stage.Options{Guard: "{maxRemovals: 2, maxRemovalRatio: 1}"})
+	paths := many(s)
+	n := s.Propose("bob", stage.Change{Remove: paths[:3]})
+	s.Approve(n, "frank")
+	s.Merge(n)
+	s.Pass()
+	s.Expect("bastion", "ops,mallory")
+}
+
+func TestALeaverIsNotWithheldWithAMassDeletion(t *testing.T) {
+	s := begin(t, stage.Options{Guard: "{maxRemovals: 2, maxRemovalRatio: 1}"})
+	paths := many(s)
+	s.Push("mallory", stage.Change{Remove: paths[:3]})
+	s.Pass()
+	s.Expect("bastion", "ops,alice", "ops,bob", "ops,frank", "ops,mallory")
+	s.Push("dave", stage.Change{Write: map[string]string{"people/bob.yaml": stage.Person("bob", "active: false")}})
+	s.Pass()
+	s.Expect("bastion", "ops,alice", "ops,frank", "ops,mallory")
+}
+
+func TestPeopleDeletedByAPushAreCountedByTheGuard(t *testing.T) {
+	s := begin(t, stage.Options{Guard: "{maxRemovals: 2, maxRemovalRatio: 1}"})
+	many(s)
+	s.Push("mallory", stage.Change{Remove: []string{"people/alice.yaml", "people/bob.yaml", "people/frank.yaml"}})
+	s.Pass()
+	s.Expect("bastion", "ops,alice", "ops,bob", "ops,frank", "ops,mallory")
+}
