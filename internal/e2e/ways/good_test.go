@@ -293,3 +293,20 @@ func TestTheSameOnAPostgreSQLLedger(t *testing.T) {
 		t.Errorf("the request has not ended: %+v", row)
 	}
 }
+
+func TestAPathCanBeAskedForAgainOnceItsFileIsGone(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Grant("alice", asked, ask())
+	s.Pass()
+	s.Advance(time.Hour)
+	s.Pass()
+	s.Expect("bastion")
+	s.Push("alice", stage.Change{Remove: []string{asked}})
+	s.Grant("alice", asked, ask())
+	again := s.Now()
+	s.Pass()
+	s.Expect("bastion", "ops,alice")
+	if got := s.Holds("bastion")[0].Until; !got.Equal(again.Add(time.Hour)) {
+		t.Errorf("held until %s, want an hour after the second merge at %s", got, again)
+	}
+}
