@@ -50,7 +50,7 @@ func (in *Intake) queue(v *view, s step, broken []string, b *ledger.IntakeBatch)
 func states(v *view, u *unsettled) []ledger.ConfigState {
 	var out []ledger.ConfigState
 	for _, c := range append(slices.Clone(u.broken), u.step.commit) {
-		out = append(out, ledger.ConfigState{Commit: c, Files: maps.Clone(v.config)})
+		out = append(out, ledger.ConfigState{Commit: c, Files: v.frozen()})
 	}
 	return out
 }
@@ -109,7 +109,7 @@ func (in *Intake) settle(ctx context.Context, v *view, b *ledger.IntakeBatch, re
 		}
 		after := states(v, u)
 		in.enforce(v, trusted)
-		after[len(after)-1].Files = maps.Clone(v.config)
+		after[len(after)-1].Files = v.frozen()
 		b.States = append(b.States, after...)
 		v.queue = v.queue[1:]
 		moved = true

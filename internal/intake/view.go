@@ -25,6 +25,7 @@ type view struct {
 	targets  map[string]string         // connector by target, of the documents in force
 	queue    []*unsettled              // steps whose configuration waits to be trusted, oldest first
 	branch   map[string]string         // path → blob of the configuration files on the branch, in force or not
+	last     map[string]string         // config as it was last given to a state; never changed
 	// unsettled: which configuration is in force at head is not found out yet
 	unsettled bool
 	decided   bool // decisions of this view are in the ledger
@@ -40,6 +41,15 @@ func (v *view) clone() *view {
 	c.branch = maps.Clone(v.branch)
 	c.queue = slices.Clone(v.queue)
 	return &c
+}
+
+// frozen returns the configuration in force as it is now, for a state that is kept.
+// Commits that change nothing share it: a long history is taken in at once.
+func (v *view) frozen() map[string]string {
+	if v.last == nil || !maps.Equal(v.last, v.config) {
+		v.last = maps.Clone(v.config)
+	}
+	return v.last
 }
 
 // paths returns the paths of all live requests, sorted.
