@@ -128,7 +128,6 @@ var rules = map[string]rule{
 	"internal/archtest":  {external: none},
 	"internal/doctest":   {external: none},
 	"scripts/testreport": {external: none},
-	"internal/deps":      {kept: kept},
 
 	"cmd/reconciler": {packages: []string{"*"}, kept: kept},
 }
@@ -141,7 +140,6 @@ var importers = map[string][]string{
 	"internal/archtest":          nil,
 	"internal/daemon":            {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
 	"internal/demo":              {"cmd/reconciler"},
-	"internal/deps":              nil,
 	"internal/doctest":           nil,
 	"internal/ledger/ledgertest": nil,
 	"internal/e2e":               nil,
