@@ -1,0 +1,177 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/tenure-dev/tenure/grants"
+	"github.com/tenure-dev/tenure/internal/ledger"
+)
+
+// errMakeWay is the cause when a look at the target is cut short by an end.
+var errMakeWay = errors.New("something has to end now")
+
+// observe lists who holds what, in everything that is claimed, held or named by
+// a role. A slow look makes way for the next end, but not twice in a row.
+func (w *worker) observe(ctx context.Context, s *state) ([]grants.Grant, error) {
+	named, err := w.cfg.Ledger.Scope(ctx, w.target)
+	if err != nil {
+		return nil, fmt.Errorf("read scope: %w", err)
+	}
+	set := make(map[string]bool, len(named))
+	for _, e := range named {
+		set[e] = true
+	}
+	for _, c := range s.claims {
+		set[c.Entitlement] = true
+	}
+	for g := range s.holds {
+		set[g.Entitlement] = true
+	}
+	if len(set) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.ObserveTimeout)
+	defer cancel()
+	if end := s.nextEnd(); !end.IsZero() && !w.cut && !s.doubted {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, end.Sub(w.now()), errMakeWay)
+		defer stop()
+	}
+	w.cut = false
+	observed, err := w.conn.Observe(ctx, sortedKeys(set))
+	if err != nil && errors.Is(context.Cause(ctx), errMakeWay) {
+		return nil, errMakeWay
+	}
+	if err != nil {
+		w.cfg.Metrics.Failed(w.target, "observe")
+		return nil, fmt.Errorf("observe: %w", err)
+	}
+	return observed, nil
+}
+
+// nextEnd returns when the first of what is held has to end; zero: nothing is.
+func (s *state) nextEnd() (end time.Time) {
+	for _, c := range s.claims {
+		if h, held := s.holds[c.Grant]; held && !h.PreExisting {
+			end = earlier(end, c.Until)
+		}
+	}
+	return end
+}
+
+// settle compares with what the target shows: it forgets what is verified to be
+// gone, notes what was there before us, renews and grants.
+func (w *worker) settle(ctx context.Context, s *state, observed []grants.Grant) error {
+	plan := grants.Plan(s.claims, observed, s.owned())
+	var acts []grants.Change
+	var drift []grants.Grant
+	var b ledger.Batch
+	for _, c := range plan {
+		h, held := s.holds[c.Item.Grant]
+		switch c.Op {
+		case grants.OpGrant, grants.OpRenew:
+			// Looking at the target took its time: the window may be over by now.
+			if !s.starts || held && w.waits(h, s.now) || !w.now().Before(c.Until) {
+				continue
+			}
+			acts = append(acts, c)
+		case grants.OpAdopt:
+			h := grants.Hold{Item: c.Item, State: grants.StateHeld, PreExisting: true, Since: s.now, Until: c.Until, Holders: c.Holders}
+			b.Put = append(b.Put, h)
+			b.Events = append(b.Events, w.event(ledger.EventAdopted, c.Item, holderOf(c), nil))
+		case grants.OpRelease:
+			w.releaseHold(s, &b, c, h)
+		case grants.OpLeave:
+			drift = append(drift, c.Item.Grant)
+		case grants.OpRevoke:
+			// Already tried in end, or withheld. It is still there: say so and
+			// try again later.
+			w.stillThere(s, &b, c, h)
+		}
+	}
+	w.noteDrift(s, &b, drift)
+	var errs *multierror.Error
+	if len(b.Put)+len(b.Delete)+len(b.Events) > 0 || b.Drift != nil {
+		err := w.commit(ctx, b)
+		errs = multierror.Append(errs, err)
+		if err == nil {
+			s.update(b)
+			if b.Drift != nil {
+				w.drift, w.drifted = b.Drift.Found, true
+			}
+			w.countReleased(s, b)
+		}
+	}
+	errs = multierror.Append(errs, w.apply(ctx, s, acts))
+	w.cfg.Metrics.Drift(w.target, len(drift))
+	return errs.ErrorOrNil()
+}
+
+// releaseHold forgets a hold that the target does not show any more. An act that
+// may still take effect keeps it owned until its hard deadline has passed; one that
+// failed, such as ending sessions, until it has been tried again.
+func (w *worker) releaseHold(s *state, b *ledger.Batch, c grants.Change, h grants.Hold) {
+	if w.underWay(h, s.now) || h.LastError != "" {
+		return
+	}
+	kind := ledger.EventRevoked
+	if h.PreExisting || h.Revoked.IsZero() {
+		kind = ledger.EventReleased
+	}
+	b.Delete = append(b.Delete, c.Item.Grant)
+	for _, r := range h.Holders {
+		b.Events = append(b.Events, w.event(kind, h.Item, r.Request, map[string]any{
+			"reason": c.Reason, "until": h.Until, "revokedAt": h.Revoked, "readBackAt": w.cfg.Clock.Now(),
+		}))
+	}
+}
+
+func (w *worker) stillThere(s *state, b *ledger.Batch, c grants.Change, h grants.Hold) {
+	if w.waits(h, s.now) || h.Revoked.IsZero() || slices.ContainsFunc(s.withheld, func(x grants.Change) bool { return x.Item.Grant == c.Item.Grant }) {
+		return
+	}
+	h.Failures++
+	h.RetryAt = s.now.Add(backoff(h.Failures))
+	h.LastError = "the target accepted the revoke and still shows the access; another hand may have granted it too"
+	b.Put = append(b.Put, h)
+	if milestone(h.Failures) {
+		b.Events = append(b.Events, w.event(ledger.EventRevokeFailed, h.Item, holderOf(c), map[string]any{"error": h.LastError, "attempt": h.Failures}))
+	}
+	w.cfg.Metrics.Failed(w.target, string(grants.OpRevoke))
+	w.cfg.Log.Error("revoked access is still there", "target", w.target, "account", h.Account, "entitlement", h.Entitlement, "retry", h.RetryAt)
+}
+
+func (w *worker) noteDrift(s *state, b *ledger.Batch, found []grants.Grant) {
+	slices.SortFunc(found, grants.Grant.Compare)
+	if w.drifted && slices.Equal(found, w.drift) {
+		return
+	}
+	b.Drift = &ledger.DriftReport{Target: w.target, Found: found, At: s.now}
+	for _, g := range found {
+		if _, known := slices.BinarySearchFunc(w.drift, g, grants.Grant.Compare); !known {
+			w.cfg.Log.Warn("drift: access that nobody asked for", "target", w.target, "account", g.Account, "entitlement", g.Entitlement)
+		}
+	}
+}
+
+func (w *worker) countReleased(s *state, b ledger.Batch) {
+	for _, g := range b.Delete {
+		w.cfg.Log.Info("access has ended", "target", w.target, "account", g.Account, "entitlement", g.Entitlement)
+	}
+}
+
+// update applies a written batch to the pass's own view.
+func (s *state) update(b ledger.Batch) {
+	for _, h := range b.Put {
+		s.holds[h.Grant] = h
+	}
+	for _, g := range b.Delete {
+		delete(s.holds, g)
+	}
+}
