@@ -60,6 +60,9 @@ type Decision struct {
 	// Floor is the end of the last window that was revoked as expired. The request
 	// holds nothing before it, even when the clock is set back.
 	Floor time.Time `json:"floor,omitzero"`
+	// Finished says that the ledger has recorded the end and asked for the file to be
+	// removed. An end that only the decision knows of has yet to be recorded.
+	Finished bool `json:"-"`
 }
 
 // Check is one rule that was applied to a request, and its result. A list of

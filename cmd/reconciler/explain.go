@@ -92,7 +92,6 @@ func (a *app) explain(ctx context.Context, repo, file string) (explanation, erro
 	if !row.Live && row.EndedAt.IsZero() {
 		e.State = "removed"
 	}
-	row.Decision.EndedAt = row.EndedAt
 	e.Decision = &row.Decision
 	e.Record = new(policy.Record)
 	if err := json.Unmarshal(row.Body, e.Record); err != nil {

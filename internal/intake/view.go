@@ -89,7 +89,6 @@ func (in *Intake) load(ctx context.Context) (*view, error) {
 		if err := json.Unmarshal(r.Body, rec); err != nil {
 			return nil, fmt.Errorf("ledger row of %s: %w", r.ID, err)
 		}
-		r.Decision.EndedAt, r.Decision.Floor = r.EndedAt, r.Floor
 		v.rows[r.ID] = r
 		v.records[r.Path] = rec
 	}

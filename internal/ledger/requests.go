@@ -66,7 +66,7 @@ func selectRequests(ctx context.Context, r Reader, where string, args ...any) ([
 		if err := json.Unmarshal([]byte(decision), &q.Decision); err != nil {
 			return fmt.Errorf("decision of %s: %w", q.ID, err)
 		}
-		q.Decision.EndedAt, q.Decision.Floor = q.EndedAt, q.Floor
+		recorded(&q.Decision, q.EndedAt, q.Floor)
 		out = append(out, q)
 		return nil
 	}, requestColumns+where, args...)
@@ -74,7 +74,7 @@ func selectRequests(ctx context.Context, r Reader, where string, args ...any) ([
 }
 
 // Decisions returns the decision of every request that is live or still has
-// holds, sorted by request. EndedAt and Floor are filled in.
+// holds, sorted by request. EndedAt, Floor and Finished are filled in.
 func (l *Ledger) Decisions(ctx context.Context) ([]grants.Decision, error) {
 	var out []grants.Decision
 	err := l.db.View(ctx, func(r Reader) error {
@@ -95,13 +95,24 @@ func (l *Ledger) Decisions(ctx context.Context) ([]grants.Decision, error) {
 			if err := json.Unmarshal([]byte(text), &d); err != nil {
 				return fmt.Errorf("decision of %s: %w", id, err)
 			}
-			d.EndedAt, d.Floor = instant(ended), instant(floor)
+			recorded(&d, instant(ended), instant(floor))
 			out = append(out, d)
 			return nil
 		}, `SELECT id, live, ended_at, floor_at, decision FROM requests`)
 	})
 	slices.SortFunc(out, func(a, b grants.Decision) int { return strings.Compare(a.Request, b.Request) })
 	return out, named("read decisions", err)
+}
+
+// recorded fills in what Finish and Commit recorded of a decision. An end and a floor
+// that it carries itself are never taken back: ended is final.
+func recorded(d *grants.Decision, ended, floor time.Time) {
+	if d.Finished = !ended.IsZero(); d.Finished {
+		d.EndedAt = ended
+	}
+	if floor.After(d.Floor) {
+		d.Floor = floor
+	}
 }
 
 // holding returns the requests that hold something.

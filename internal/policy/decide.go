@@ -113,7 +113,8 @@ func (d *deciding) frame() grants.Decision {
 
 // walk finds the last proven version and what came after it. A version that brings
 // back the proven bytes needs no approval of its own and settles what was pending.
-// A version that was merged when the request was over cannot bring it back.
+// A version that was merged, or brought the proven bytes back, when the request was
+// over cannot bring it back.
 func (d *deciding) walk() {
 	for i := range d.in.Record.Versions {
 		v := &d.in.Record.Versions[i]
@@ -143,11 +144,26 @@ func (d *deciding) walk() {
 			}
 		case d.base == nil:
 		case v.Blob == d.base.Blob:
+			if end, over := d.overBefore(v); over {
+				d.over = end
+				d.fail("in-force", "the request was over at %s, before the proven version %s was brought back; a new one needs a new file",
+					stamp(end), short(v.Blob))
+				return
+			}
 			d.pending = nil
 		default:
 			d.pending = append(d.pending, stage{v, doc})
 		}
 	}
+}
+
+// overBefore reports whether the request was over, as it was decided then, before a
+// version was seen that brings the proven bytes back. Such a version has no merge to
+// go by. An edit that shortened and was undone before anybody saw it ended nothing.
+func (d *deciding) overBefore(v *Version) (time.Time, bool) {
+	prev := d.in.Previous
+	end := prev.Ends()
+	return end, prev.Granted && !end.IsZero() && !end.After(v.SeenAt) && !d.end().After(v.SeenAt)
 }
 
 // end is when the request is over as far as its versions up to here say.

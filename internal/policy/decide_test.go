@@ -330,6 +330,60 @@ func TestExtensionMergedAfterTheEndBringsNothingBack(t *testing.T) {
 	mustContain(t, lines(d.Checks), "a new one needs a new file")
 }
 
+func TestProvenBytesThatComeBackAfterTheEndBringNothingBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		seen string // when the proven bytes came back
+		want string // at 12:30
+	}{
+		"while it runs":          {"11:59", aliceWrites + "15:00"},
+		"at the end itself":      {"12:00", "nothing"},
+		"when it has been ended": {"12:10", "nothing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLife()
+			l.version(hours(4), clock("11:00"), true)
+			l.decide()
+			l.version(hours(1), time.Time{}, false).SeenAt = clock("11:10") // until 12:00
+			l.decide()
+			l.again("blob1", time.Time{}, false).SeenAt = clock(c.seen)
+			l.in.At = clock(c.seen)
+			d := l.decide()
+			wantHolds(t, d, clock("12:30"), c.want)
+			l.version(hours(4), clock("12:20"), false) // nor does anything later
+			l.again("blob1", time.Time{}, false).SeenAt = clock("12:25")
+			wantHolds(t, l.decide(), clock("12:30"), c.want)
+			if c.want != "nothing" {
+				return
+			}
+			if !d.EndedAt.Equal(clock("12:00")) {
+				t.Errorf("ended at %v", d.EndedAt)
+			}
+			mustContain(t, lines(d.Checks), "a new one needs a new file")
+		})
+	}
+}
+
+func TestAnEditThatWasUndoneBeforeItWasSeenEndsNothing(t *testing.T) {
+	l := newLife()
+	l.version(hours(4), clock("11:00"), true)
+	l.decide()
+	l.version(hours(1), time.Time{}, false).SeenAt = clock("13:00")
+	l.again("blob1", time.Time{}, false).SeenAt = clock("13:00")
+	wantHolds(t, l.decide(), clock("13:30"), aliceWrites+"15:00")
+}
+
+func TestAnExtensionThatIsProvenLateIsNotEndedByWhatCameBackAfterIt(t *testing.T) {
+	l := newLife()
+	l.version(hours(4), clock("11:00"), true)
+	l.decide() // until 15:00
+	l.version(hours(8), clock("14:50"), true).SeenAt = clock("16:00")
+	edit := hours(8)
+	edit.Reason = "other words"
+	l.version(edit, time.Time{}, false).SeenAt = clock("16:00")
+	l.again("blob2", time.Time{}, false).SeenAt = clock("16:00")
+	wantHolds(t, l.decide(), clock("16:30"), aliceWrites+"19:00")
+}
+
 func TestFloorIsKept(t *testing.T) {
 	l := newLife()
 	l.version(hours(4), clock("11:00"), true)

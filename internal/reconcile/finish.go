@@ -57,7 +57,7 @@ func noticeJob(notices []Notice) ledger.Job {
 func (w *worker) finish(ctx context.Context, s *state) error {
 	over := map[string]grants.Decision{}
 	for _, d := range s.decisions {
-		if end := d.Ends(); d.Granted && d.EndedAt.IsZero() && !end.IsZero() && !s.now.Before(end) {
+		if end := d.Ends(); d.Granted && !d.Finished && !end.IsZero() && !s.now.Before(end) {
 			over[d.Request] = d
 		}
 	}

@@ -1,6 +1,8 @@
 package ways_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -137,7 +139,43 @@ func TestAnExtensionMergedAfterTheEndThatNobodySawDoesNotBringItBack(t *testing.
 			s.Pass()
 			s.Says(asked, "the request was over at")
 			s.Expect("bastion")
+			if row, _ := s.Row(asked); row.EndedAt.IsZero() {
+				t.Error("the request has not ended for good")
+			}
+			s.Restart()
+			s.Pass()
+			s.Expect("bastion")
 		})
+	}
+}
+
+func TestAnEndThatTheTargetCouldNotTakeIsFinalAllTheSame(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Grant("alice", asked, ask("duration: 4h"))
+	s.Pass()
+	s.Push("carol", stage.Change{Write: file(ask("duration: 30m"))})
+	s.Pass()
+	s.Expect("bastion", "ops,alice")
+	targets := filepath.Join(s.Dir, "targets")
+	must(t, os.Rename(targets, targets+".away"))
+	s.Advance(30 * time.Minute)
+	if err := s.TryPass(); err == nil {
+		t.Fatal("a target that is away is revoked from")
+	}
+	s.Push("alice", stage.Change{Write: file(ask("duration: 4h"))}) // the approved bytes
+	if err := s.TryPass(); err == nil {
+		t.Fatal("a target that is away is revoked from")
+	}
+	must(t, os.Rename(targets+".away", targets))
+	for range 3 {
+		s.Advance(10 * time.Minute)
+		s.Pass()
+		s.Expect("bastion")
+		s.Restart()
+	}
+	s.Says(asked, "before the proven version")
+	if row, _ := s.Row(asked); row.EndedAt.IsZero() {
+		t.Error("the request has not ended for good")
 	}
 }
 

@@ -82,6 +82,38 @@ func endedStaysEnded(t *testing.T, b Backend) {
 	}
 }
 
+// endedByDecision: an end that the decision itself carries is kept, and the request
+// has yet to be finished.
+func endedByDecision(t *testing.T, b Backend) {
+	l, _ := open(t, b)
+	lease := acquire(t, l, "intake")
+	r := request("requests/a.yaml@0123456789ab", "requests/a.yaml")
+	over, floor := T0().Add(time.Minute), T0().Add(30*time.Second)
+	r.Decision.EndedAt, r.Decision.Floor = over, floor
+	ok(t, l.TakeIn(t.Context(), lease, ledger.IntakeBatch{Requests: []ledger.Request{r}}))
+	check := func(what string, ended, floor time.Time, finished bool) {
+		t.Helper()
+		got := must(l.Requests(t.Context()))(t)[0]
+		for _, d := range []grants.Decision{got.Decision, must(l.Decisions(t.Context()))(t)[0]} {
+			if !d.EndedAt.Equal(ended) || !d.Floor.Equal(floor) || d.Finished != finished {
+				t.Errorf("%s: ended %v, floor %v, finished %v; want %v, %v, %v", what, d.EndedAt, d.Floor, d.Finished, ended, floor, finished)
+			}
+		}
+		if !got.EndedAt.IsZero() != finished {
+			t.Errorf("%s: the row ended at %v", what, got.EndedAt)
+		}
+	}
+	check("taken in", over, floor, false)
+	for i, want := range []time.Time{floor, T0().Add(40 * time.Second)} {
+		at := T0().Add(time.Duration(20+20*i) * time.Second)
+		ok(t, l.Commit(t.Context(), lease, ledger.Batch{Floors: map[string]time.Time{r.ID: at}}))
+		check("with a floor", over, want, false)
+	}
+	at := T0().Add(time.Hour)
+	ok(t, l.Finish(t.Context(), []string{r.ID}, at, "k1", nil, nil))
+	check("finished", at, T0().Add(40*time.Second), true)
+}
+
 func finishIdempotent(t *testing.T, b Backend) {
 	l, _ := open(t, b)
 	lease := acquire(t, l, "intake")

@@ -32,6 +32,7 @@ func Run(t *testing.T, b Backend) {
 		"drift keeps since when it is known":                driftSince,
 		"requests come back as they were taken in":          requestsRoundTrip,
 		"what ended stays ended":                            endedStaysEnded,
+		"a decision keeps its own end":                      endedByDecision,
 		"finish writes for the newly ended only":            finishIdempotent,
 		"configuration states are stored once":              configStates,
 		"floors only rise":                                  floorsRise,
