@@ -30,6 +30,10 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 		}
 		if _, err := exec.LookPath(command[0]); err != nil {
 			errs = append(errs, fmt.Errorf("%s: setting %s: %w", c.target, name, err))
+		} else if name == "validate" {
+			if err := c.checkStanding(ctx); err != nil {
+				errs = append(errs, c.wrap("check", err))
+			}
 		}
 	}
 	for _, e := range scope {

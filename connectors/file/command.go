@@ -14,10 +14,11 @@ import (
 // outputTail is how much of a command's output goes into an error, in bytes.
 const outputTail = 500
 
-// run runs one of the operator's commands with {} replaced by file. The command gets
-// none of the reconciler's environment but PATH, because that holds secrets.
-func (c *connector) run(ctx context.Context, command []string, file string) error {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+// run runs one of the operator's commands with {} replaced by file, for at most limit.
+// The command gets none of the reconciler's environment but PATH, because that holds
+// secrets.
+func (c *connector) run(ctx context.Context, limit time.Duration, command []string, file string) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	args := make([]string, 0, len(command))
 	for _, a := range command[1:] {
@@ -34,7 +35,7 @@ func (c *connector) run(ctx context.Context, command []string, file string) erro
 		return nil
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = fmt.Errorf("ended after %s: %w", c.timeout, ctx.Err())
+		err = fmt.Errorf("ended after %s: %w", limit.Round(time.Millisecond), ctx.Err())
 	} else if ctx.Err() != nil {
 		err = ctx.Err()
 	}

@@ -164,11 +164,14 @@ func TestATemplateFileIsBelievedOnlyAsItWasWritten(t *testing.T) {
 	if got := b.held("dev", "ops"); got != "dev:alice ops:alice" {
 		t.Errorf("held: %s", got)
 	}
-	ok(t, os.Remove(b.path))
-	if got := b.held("dev", "ops"); got != "" {
-		t.Errorf("a file that is gone states: %s", got)
-	}
 	refused(t, b.grant("ops", "a]b"), "cannot stand")
+	b.write("mallory\n")
+	b.write("") // what the error asks for
+	if got := b.held("dev", "ops"); got != "" {
+		t.Errorf("an empty file states: %s", got)
+	}
+	ok(t, b.grant("dev", "alice"))
+	b.want("# t\n[dev]\nalice\n")
 }
 
 func TestAFileThatTenureNeverWroteIsNotReplacedByATemplate(t *testing.T) {

@@ -14,12 +14,17 @@ import (
 
 // Another hand edits these formats the way people do: a row, or a line at the end.
 func TestConformance(t *testing.T) {
-	for _, format := range []string{"htgroup", "csv", "json", "template"} {
+	for _, format := range []string{"htgroup", "csv", "json", "template", "csv that must exist"} {
 		t.Run(format, func(t *testing.T) {
+			format, mustExist := strings.CutSuffix(format, " that must exist")
 			settings := connectors.Settings{"path": filepath.Join(t.TempDir(), "managed"), "format": format}
 			if format == "template" {
 				delete(settings, "format")
 				settings["template"] = ini
+			}
+			if mustExist {
+				settings["mustExist"] = true
+				ok(t, os.WriteFile(settings["path"].(string), nil, 0o640))
 			}
 			open := func(t testing.TB) connectors.Connector {
 				c, err := Driver{}.Open(t.Context(), "t", settings)

@@ -4,18 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/grants"
 )
 
-// connector manages one file. It holds nothing between calls: every call reads the
-// file again, and changes run under a lock that other processes share.
+// connector manages one file. It holds nothing between calls but that it has seen the
+// file: every call reads that again, and changes run under a lock that other processes
+// share.
 type connector struct {
 	target string
 	format format
@@ -27,6 +28,9 @@ type connector struct {
 
 	validate, reload []string
 	timeout          time.Duration
+
+	mustExist bool
+	seen      atomic.Bool // the file was there once
 }
 
 // Observe returns what the file states, wherever in it. While a reload is owed it
@@ -79,8 +83,8 @@ func (c *connector) Revoke(ctx context.Context, g grants.Grant) error {
 }
 
 // Apply makes all changes in one write. If the validating command refuses the
-// result, they are tried one by one, revokes first, so that one bad account does not
-// keep the others.
+// result, the revokes are tried without the grants, and then what is left one by one,
+// so that one bad account does not keep the others.
 func (c *connector) Apply(ctx context.Context, acts []connectors.Act) []error {
 	errs := make([]error, len(acts))
 	all := make([]int, len(acts))
@@ -93,19 +97,30 @@ func (c *connector) Apply(ctx context.Context, acts []connectors.Act) []error {
 		return errs
 	}
 	defer unlock()
-	err = c.change(ctx, acts, all, errs)
-	if errors.Is(err, errInvalid) && len(acts) > 1 {
-		slices.SortStableFunc(all, func(a, b int) int { return order(acts[a]) - order(acts[b]) })
-		for _, i := range all {
+	try := func(which []int) error {
+		for _, i := range which {
 			errs[i] = nil
-			if err := c.change(ctx, acts, []int{i}, errs); err != nil {
-				fill(errs, []int{i}, c.wrap("change", err))
-			}
 		}
+		err := c.change(ctx, acts, which, errs)
+		if err != nil {
+			fill(errs, which, c.wrap("change", err))
+		}
+		return err
+	}
+	if err := try(all); !errors.Is(err, errInvalid) || len(acts) == 1 {
 		return errs
 	}
-	if err != nil {
-		fill(errs, all, c.wrap("change", err))
+	slices.SortStableFunc(all, func(a, b int) int { return order(acts[a]) - order(acts[b]) })
+	// Together, revokes pass also where the old file is invalid.
+	n := 0
+	for n < len(all) && acts[all[n]].Revoke {
+		n++
+	}
+	if n > 1 && n < len(all) && !errors.Is(try(all[:n]), errInvalid) {
+		all = all[n:]
+	}
+	for _, i := range all {
+		_ = try([]int{i}) // kept in errs
 	}
 	return errs
 }
@@ -142,16 +157,11 @@ type current struct {
 // read, for formats that are written anew in any case.
 func (c *connector) load() (*current, error) {
 	cur := &current{}
-	info, err := os.Lstat(c.path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
+	info, err := c.stat()
+	if err != nil {
 		return nil, err
-	case info.Mode()&fs.ModeSymlink != 0:
-		return nil, errors.New("is a symbolic link; name the file itself, so that nobody can send the writes elsewhere")
-	case !info.Mode().IsRegular():
-		return nil, errors.New("is not a regular file")
-	default:
+	}
+	if info != nil {
 		cur.info = info
 		if cur.content, err = os.ReadFile(c.path); err != nil {
 			return nil, err
@@ -206,9 +216,15 @@ func (c *connector) change(ctx context.Context, acts []connectors.Act, which []i
 		return nil
 	}
 	ours := maps.Clone(cur.doc.ours)
-	changed, err := c.put(ctx, cur, before)
+	takesAway := !slices.ContainsFunc(which, func(i int) bool { return !acts[i].Revoke })
+	changed, unchecked, err := c.put(ctx, cur, before, takesAway)
 	if err != nil {
 		return err
+	}
+	if unchecked {
+		if err := c.readBack(acts, which, errs); err != nil {
+			return err
+		}
 	}
 	if len(c.reload) == 0 || !changed && !cur.st.ReloadOwed {
 		return nil
@@ -224,6 +240,20 @@ func (c *connector) change(ctx context.Context, acts []connectors.Act, which []i
 	return errors.Join(err, c.takeBack(ctx, ours))
 }
 
+// readBack gives an error to each revoke whose pair the file in place still states.
+func (c *connector) readBack(acts []connectors.Act, which []int, errs []error) error {
+	cur, err := c.load()
+	if err != nil {
+		return err
+	}
+	for _, i := range which {
+		if p, err := pairOf(acts[i].Grant); err == nil && cur.doc.has(p) {
+			fill(errs, []int{i}, c.wrap(acts[i].Grant.String(), errors.New("the file was written and still gives it")))
+		}
+	}
+	return nil
+}
+
 // takeBack writes the file without the grants whose reload failed, and gives the
 // reload one more try for what is left.
 func (c *connector) takeBack(ctx context.Context, ours map[pair]bool) error {
@@ -232,7 +262,7 @@ func (c *connector) takeBack(ctx context.Context, ours map[pair]bool) error {
 		return err
 	}
 	cur.doc.ours = ours
-	if _, err := c.put(ctx, cur, cur.st.InEffect); err != nil {
+	if _, _, err := c.put(ctx, cur, cur.st.InEffect, true); err != nil {
 		return err
 	}
 	_ = c.doReload(ctx, cur.st) // still owed if this fails, too; the first error is enough

@@ -55,7 +55,7 @@ func (custom) check(p pair) error {
 // errEdited is what Observe says of a file from a template that is not what Tenure
 // wrote.
 var errEdited = errors.New("the file is not what tenure last wrote, and a template cannot be read back; " +
-	"move the file away, and it is written anew")
+	"move the file away and make an empty one in its place, and it is written anew")
 
 func (c custom) parse(content []byte, st *state) (*document, error) {
 	d := &document{ours: map[pair]bool{}, render: c.render}
@@ -63,6 +63,9 @@ func (c custom) parse(content []byte, st *state) (*document, error) {
 		return d, nil
 	}
 	v, known := st.version(content)
+	if !known && len(content) == 0 {
+		return d, nil // it states nothing, whoever emptied it
+	}
 	if !known {
 		// What was written last is the best guess at who should stay in the file.
 		if n := len(st.Versions); n > 0 {

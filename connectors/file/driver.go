@@ -52,11 +52,14 @@ type settings struct {
 	Validate []string          `setting:"validate"`      // command and arguments; {} is the new file
 	Reload   []string          `setting:"reload"`        // command and arguments, after the swap
 	Timeout  time.Duration     `setting:"timeout"`       // of each command
+
+	MustExist bool `setting:"mustExist"` // a file that is not there is an error
 }
 
 // Open checks the settings and, when the last run ended before it could reload,
 // makes up for that; whether it could is seen by the next act and by Check. The file
-// need not exist yet, its directory must.
+// need not exist yet, its directory must; what mustExist asks for is an error of every
+// later call.
 func (Driver) Open(ctx context.Context, target string, s connectors.Settings) (connectors.Connector, error) {
 	c, err := open(target, s)
 	if err != nil {
@@ -85,6 +88,7 @@ func open(target string, s connectors.Settings) (*connector, error) {
 	c := &connector{
 		target: target, format: f, path: set.Path, uid: -1, gid: -1,
 		validate: set.Validate, reload: set.Reload, timeout: set.Timeout,
+		mustExist: set.MustExist,
 	}
 	if len(c.validate) > 0 && !strings.Contains(strings.Join(c.validate[1:], "\x00"), "{}") {
 		return nil, errors.New("setting validate must name the new file as {}")

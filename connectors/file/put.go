@@ -3,28 +3,50 @@ package file
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
-// errInvalid is wrapped when the validating command refused the new file.
-var errInvalid = errors.New("the new file was refused, the old one stays")
-
 // put brings the file to what cur.doc says, if it differs: temporary file, validate,
-// state, swap. It updates cur.st. before is what the file stated until now.
-func (c *connector) put(ctx context.Context, cur *current, before []pair) (changed bool, err error) {
+// state, swap. It updates cur.st. before is what the file stated until now; takesAway
+// says that the change gives nothing to anybody. Whether it was written unchecked is
+// explained at examine.
+func (c *connector) put(ctx context.Context, cur *current, before []pair, takesAway bool) (changed, unchecked bool, err error) {
 	content, err := cur.doc.bytes()
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	if cur.content == nil && len(cur.doc.ours) == 0 || cur.content != nil && bytes.Equal(content, cur.content) {
-		return false, nil // nothing to state makes no file
+		return false, false, nil // nothing to state makes no file
 	}
 	c.removeStale()
-	mode, uid, gid := c.newMode, c.uid, c.gid
+	mode, uid, gid := c.attributes(cur)
+	tmp, err := c.writeTemp(content, mode, uid, gid)
+	if err != nil {
+		return false, false, err
+	}
+	defer os.Remove(tmp) // gone already if all went well
+	if unchecked, err = c.examine(ctx, cur, tmp, takesAway); err != nil {
+		return false, false, err
+	}
+	if err := c.noteChange(cur, content, before); err != nil {
+		return false, false, err
+	}
+	if err := ctx.Err(); err != nil {
+		return false, false, err
+	}
+	if err := os.Rename(tmp, c.path); err != nil {
+		return false, false, err
+	}
+	c.seen.Store(true)
+	return true, unchecked, syncDir(c.path)
+}
+
+// attributes are the mode and owner of the next file; -1: whoever writes it.
+func (c *connector) attributes(cur *current) (mode os.FileMode, uid, gid int) {
+	mode, uid, gid = c.newMode, c.uid, c.gid
 	if cur.info != nil {
 		if !c.forceMode {
 			mode = cur.info.Mode().Perm()
@@ -33,26 +55,7 @@ func (c *connector) put(ctx context.Context, cur *current, before []pair) (chang
 			uid, gid = u, g
 		}
 	}
-	tmp, err := c.writeTemp(content, mode, uid, gid)
-	if err != nil {
-		return false, err
-	}
-	defer os.Remove(tmp) // gone already if all went well
-	if len(c.validate) > 0 {
-		if err := c.run(ctx, c.validate, tmp); err != nil {
-			return false, fmt.Errorf("%w: %w", errInvalid, err)
-		}
-	}
-	if err := c.noteChange(cur, content, before); err != nil {
-		return false, err
-	}
-	if err := ctx.Err(); err != nil {
-		return false, err
-	}
-	if err := os.Rename(tmp, c.path); err != nil {
-		return false, err
-	}
-	return true, syncDir(c.path)
+	return mode, uid, gid
 }
 
 // noteChange stores, before the swap, what must be known after a crash on either
@@ -77,7 +80,7 @@ func (c *connector) noteChange(cur *current, content []byte, before []pair) erro
 
 // doReload runs the reload command and, if it succeeds, forgets that it was owed.
 func (c *connector) doReload(ctx context.Context, st *state) error {
-	if err := c.run(ctx, c.reload, c.path); err != nil {
+	if err := c.run(ctx, c.timeout, c.reload, c.path); err != nil {
 		return fmt.Errorf("the file is written, but the reload failed and is tried again with the next change: %w", err)
 	}
 	st.ReloadOwed, st.InEffect = false, nil
@@ -94,6 +97,9 @@ func (c *connector) payReload(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
+	if _, err := c.stat(); err != nil {
+		return err
+	}
 	st, err := c.readState()
 	if err != nil || !st.ReloadOwed {
 		return err
