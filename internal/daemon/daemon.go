@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -22,7 +21,6 @@ import (
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/grants"
 	"github.com/tenure-dev/tenure/internal/config"
-	"github.com/tenure-dev/tenure/internal/forge/github"
 	"github.com/tenure-dev/tenure/internal/intake"
 	"github.com/tenure-dev/tenure/internal/jobs"
 	"github.com/tenure-dev/tenure/internal/ledger"
@@ -47,16 +45,15 @@ type Daemon struct {
 
 	Ledger   *ledger.Ledger
 	Engine   *reconcile.Engine
-	Intake   *intake.Intake
 	Metrics  *web.Metrics
 	source   closer
-	client   *github.Client
-	tender   *revert.Tender
+	forge    atomic.Pointer[forgeSide]     // nil: its client could not be made yet
+	intake   atomic.Pointer[intake.Intake] // nil: openGit has not worked yet
 	runner   *jobs.Runner
 	targets  map[string]connectors.Connector
 	notifier *http.Client
 
-	evidence sync.Mutex // held while the evidence log is written
+	evidence chan struct{} // full while the evidence log is written
 	wake     chan struct{}
 	// unreviewed are withheld commits that no approved pull request brought; only
 	// the loop that follows the branch uses it.
@@ -73,14 +70,16 @@ type LedgerError struct{ error }
 
 func (e LedgerError) Unwrap() error { return e.error }
 
-// Open builds a daemon. It talks to the ledger and opens every target; Git and
-// the forge are not asked anything yet, and may be down.
+// Open builds a daemon. It fails only without the ledger, for a connector that this
+// build does not know, and for holds on targets that are not configured. Targets are
+// opened, and so are the copy of the repository and the forge's client, but what of
+// them is down or missing is tried again while the daemon runs.
 func Open(ctx context.Context, cfg *config.Config, opts Options) (_ *Daemon, err error) {
 	d := &Daemon{
 		cfg: cfg, opts: opts, log: opts.Log,
 		Metrics:  web.NewMetrics(opts.Version),
 		notifier: &http.Client{Timeout: noticeTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-		wake:     make(chan struct{}, 1), unreviewed: map[string]bool{},
+		evidence: make(chan struct{}, 1), wake: make(chan struct{}, 1), unreviewed: map[string]bool{},
 	}
 	defer func() {
 		if err != nil {
@@ -90,7 +89,7 @@ func Open(ctx context.Context, cfg *config.Config, opts Options) (_ *Daemon, err
 	if d.Ledger, err = OpenLedger(ctx, cfg, opts.Clock.Now); err != nil {
 		return d, LedgerError{err}
 	}
-	if d.targets, err = OpenTargets(ctx, cfg, opts.Registry); err != nil {
+	if d.targets, err = d.startTargets(ctx); err != nil {
 		return d, err
 	}
 	if d.Engine, err = d.engine(); err != nil {
@@ -99,8 +98,8 @@ func Open(ctx context.Context, cfg *config.Config, opts Options) (_ *Daemon, err
 	if err = d.Engine.Check(ctx); err != nil {
 		return d, err
 	}
-	if err = d.openGit(ctx); err != nil {
-		return d, err
+	if gitErr := d.openGit(ctx); gitErr != nil {
+		d.log.Error("Git and the forge cannot be used yet; access that has to end still ends", "error", gitErr)
 	}
 	d.runner, err = jobs.New(d.Ledger, jobs.Config{Handlers: d.sideEffects(), Periodic: d.periodic(), Log: opts.Log})
 	return d, err
@@ -117,37 +116,10 @@ func (d *Daemon) engine() (*reconcile.Engine, error) {
 		Guard:      grants.GuardLimits{MaxRemovals: d.cfg.Guard.MaxRemovals, MaxRemovalRatio: d.cfg.Guard.MaxRemovalRatio},
 		Resync:     d.cfg.Resync,
 		ActTimeout: d.cfg.Timeouts.Act, ObserveTimeout: d.cfg.Timeouts.Observe,
-		Deactivated: func(subject string) bool { return d.Intake != nil && d.Intake.Deactivated(subject) },
-		SecondOpinion: func(ctx context.Context) (time.Time, error) {
-			repo, err := d.client.Repository(ctx)
-			return repo.Now, err
-		},
-		RevertKey: func(at time.Time) (string, time.Time) { return revert.Key(at, d.cfg.Reverts.Group) },
+		Deactivated:   d.deactivated,
+		SecondOpinion: d.forgeTime,
+		RevertKey:     func(at time.Time) (string, time.Time) { return revert.Key(at, d.cfg.Reverts.Group) },
 	})
-}
-
-// openGit builds everything that speaks to Git and the forge.
-func (d *Daemon) openGit(ctx context.Context) error {
-	client, err := OpenForge(d.cfg, d.opts.Clock.Now)
-	if err != nil {
-		return err
-	}
-	repo, err := OpenSource(ctx, d.cfg, client)
-	if err != nil {
-		return err
-	}
-	d.source, d.client = repo, client
-	d.tender = &revert.Tender{
-		Ledger: d.Ledger, Forge: client, Branch: d.cfg.Repository.Branch,
-		Merge: d.cfg.Reverts.Merge == config.MergeAuto, Now: d.opts.Clock.Now, Log: d.log,
-	}
-	d.Intake, err = intake.New(intake.Config{
-		Source: repo, Forge: gatherer{client, repo, d.cfg.Repository.Branch, d.opts.Clock.Now}, Ledger: d.Ledger,
-		Canonical: Canonical(d.opts.Registry), TrustFrom: d.cfg.Trust.From, TrustGroup: d.cfg.Trust.Group, TrustCount: d.cfg.Trust.Count,
-		ApprovalsValid: d.cfg.Trust.ApprovalsValid,
-		ForgeType:      d.cfg.Forge.Type, Host: client.Host(), Now: d.opts.Clock.Now, Log: d.log,
-	})
-	return err
 }
 
 func (d *Daemon) periodic() []jobs.Periodic {
@@ -172,13 +144,6 @@ func (d *Daemon) Status() *intake.Result { return d.result.Load() }
 // Run reconciles until ctx ends. Access that has to end still ends when Git, the
 // forge and every notification are down.
 func (d *Daemon) Run(ctx context.Context) error {
-	var ln net.Listener
-	if d.cfg.Listen != "" {
-		var err error
-		if ln, err = new(net.ListenConfig).Listen(ctx, "tcp", d.cfg.Listen); err != nil {
-			return fmt.Errorf("listen: %w", err)
-		}
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -186,8 +151,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	wg.Go(func() { _ = d.Engine.Run(ctx) })
 	wg.Go(func() { d.follow(ctx) })
 	errs.Go(func() error { return d.runJobs(ctx) })
-	if ln != nil {
-		errs.Go(func() error { return web.Serve(ctx, ln, d.routes(), d.log) })
+	if d.cfg.Listen != "" {
+		errs.Go(func() error { return d.serve(ctx) })
 	}
 	wg.Wait()
 	return errs.Wait().ErrorOrNil()
@@ -239,16 +204,24 @@ func (d *Daemon) follow(ctx context.Context) {
 		}
 		d.opts.Clock.Sleep(ctx, next, d.wake)
 	}
+	in := d.intake.Load()
+	if in == nil {
+		return
+	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := d.Intake.Close(stop); err != nil {
+	if err := in.Close(stop); err != nil {
 		d.log.Warn("giving the intake's lease back failed", "error", err)
 	}
 }
 
 // look takes in the branch once.
 func (d *Daemon) look(ctx context.Context) (intake.Result, error) {
-	res, err := d.Intake.Pass(ctx)
+	var res intake.Result
+	err := d.openGit(ctx)
+	if err == nil {
+		res, err = d.intake.Load().Pass(ctx)
+	}
 	if !errors.Is(err, ledger.ErrLeased) {
 		d.Metrics.Polled(d.opts.Clock.Now(), err)
 	}
@@ -317,10 +290,10 @@ func (d *Daemon) Once(ctx context.Context) error {
 // Close releases everything; the daemon must not be running.
 func (d *Daemon) Close() error {
 	var errs *multierror.Error
-	if d.Intake != nil {
+	if in := d.intake.Load(); in != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		errs = multierror.Append(errs, d.Intake.Close(ctx))
+		errs = multierror.Append(errs, in.Close(ctx))
 	}
 	for name, c := range d.targets {
 		if err := c.Close(); err != nil {

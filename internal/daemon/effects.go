@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/tenure-dev/tenure/internal/evidence"
 	"github.com/tenure-dev/tenure/internal/jobs"
 	"github.com/tenure-dev/tenure/internal/reconcile"
 )
@@ -26,26 +25,17 @@ func (d *Daemon) sideEffects() map[string]jobs.Handler {
 			if err := json.Unmarshal(raw, &a); err != nil {
 				return fmt.Errorf("arguments of a revert: %w", err)
 			}
-			return d.tender.Open(ctx, a.Key)
+			return d.openRevert(ctx, a.Key)
 		},
 		jobTend: func(ctx context.Context, _ json.RawMessage) error { return d.Tend(ctx) },
 		reconcile.JobNotice: func(ctx context.Context, raw json.RawMessage) error {
 			return d.notify(ctx, raw)
 		},
 		reconcile.JobEvidence: func(ctx context.Context, _ json.RawMessage) error {
-			if d.cfg.Evidence.File == "" {
-				return nil
-			}
-			d.evidence.Lock() // two jobs at a time would write the same entries twice
-			defer d.evidence.Unlock()
-			return evidence.Append(ctx, d.cfg.Evidence.File, d.Ledger)
+			return d.appendEvidence(ctx)
 		},
 	}
 }
-
-// Tend looks after the open revert pull requests now; while the daemon runs, a
-// schedule does.
-func (d *Daemon) Tend(ctx context.Context) error { return d.tender.Tend(ctx) }
 
 // noticeTimeout bounds one delivery; a failed one is tried again as a job.
 const noticeTimeout = 15 * time.Second

@@ -21,9 +21,13 @@ func (d *Daemon) confirmReviewed(ctx context.Context) (done bool) {
 }
 
 func (d *Daemon) confirmCommit(ctx context.Context, commit string) (done bool) {
+	in := d.intake.Load()
+	if in == nil {
+		return false
+	}
 	ctx, cancel := context.WithTimeout(ctx, reviewedTimeout)
 	defer cancel()
-	ok, by, err := d.Intake.Reviewed(ctx, commit)
+	ok, by, err := in.Reviewed(ctx, commit)
 	switch {
 	case err != nil:
 		d.log.Warn("whether a withheld commit was reviewed cannot be told yet", "commit", commit, "error", err)
