@@ -14,6 +14,8 @@ type Ledger interface {
 	PinRepository(ctx context.Context, id int64) error
 	// Requests returns every request that is live or not yet ended, sorted by ID.
 	Requests(ctx context.Context) ([]ledger.Request, error)
+	// RequestByPath returns the requests that a file has been, newest first.
+	RequestByPath(ctx context.Context, path string) ([]ledger.Request, error)
 	// ConfigState returns the configuration in force at a commit; ok is false
 	// when the ledger does not know the commit.
 	ConfigState(ctx context.Context, commit string) (s ledger.ConfigState, ok bool, err error)

@@ -227,14 +227,22 @@ func (in *Intake) judge(ctx context.Context, rec *policy.Record, i int) (policy.
 		if j.Trusted, j.Rules, err = in.trees.get(files); err != nil {
 			return policy.Verdict{}, err
 		}
-	}
-	if v.Evidence.Before != "" {
 		p, laundered, err := in.builtOn(rec, i)
 		if err != nil {
 			return policy.Verdict{}, err
 		}
-		if j.Laundered = laundered; p >= 0 && !laundered {
+		switch j.Laundered = laundered; {
+		case laundered:
+		case p >= 0:
 			j.Previous = in.files.document(rec.Path, rec.Versions[p].Blob)
+		default:
+			r, err := in.runOf(v.Evidence.Before, v.Commit)
+			if err != nil {
+				return policy.Verdict{}, err
+			}
+			if j.Hidden, err = in.hides(ctx, r, files, v.Blob); err != nil {
+				return policy.Verdict{}, err
+			}
 		}
 	}
 	for _, earlier := range rec.Versions[:i] {

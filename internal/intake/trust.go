@@ -145,14 +145,15 @@ func (in *Intake) trusted(ctx context.Context, v *view, u *unsettled, b *ledger.
 	for _, path := range ask {
 		c, e := u.step.changes[path], u.evidence[path]
 		old := blobOf(c.old)
+		var r *run
 		if e.Before != "" { // a rebase brings a file in several steps; reviewers saw the whole
-			r, err := in.runOf(e.Before, c.commit)
-			if err != nil {
+			var err error
+			if r, err = in.runOf(e.Before, c.commit); err != nil {
 				return out, err
 			}
 			old = r.stood[path]
 		}
-		verdict, err := in.judgeChange(ctx, e, old != v.config[path], b)
+		verdict, err := in.judgeChange(ctx, e, r, old != v.config[path], b)
 		if err != nil {
 			return out, err
 		}
@@ -224,7 +225,7 @@ func (in *Intake) gather(ctx context.Context, u *unsettled, paths []string) erro
 }
 
 // judgeChange judges one change by the state before its pull request.
-func (in *Intake) judgeChange(ctx context.Context, e *forge.Evidence, laundered bool, b *ledger.IntakeBatch) (policy.Verdict, error) {
+func (in *Intake) judgeChange(ctx context.Context, e *forge.Evidence, r *run, laundered bool, b *ledger.IntakeBatch) (policy.Verdict, error) {
 	j := policy.TrustJudgement{
 		Evidence: *e, Laundered: laundered, Host: in.cfg.Host, ForgeType: in.cfg.ForgeType,
 		ApprovalsValid: in.cfg.ApprovalsValid, Group: in.cfg.TrustGroup, Count: in.cfg.TrustCount,
@@ -236,6 +237,11 @@ func (in *Intake) judgeChange(ctx context.Context, e *forge.Evidence, laundered 
 		}
 		if j.Trusted, _, err = in.trees.get(files); err != nil {
 			return policy.Verdict{}, err
+		}
+		if blob := e.Introduction.Blob; blob != "" && r.stood[e.Introduction.Path] == "" {
+			if j.Hidden, err = in.hides(ctx, r, files, blob); err != nil {
+				return policy.Verdict{}, err
+			}
 		}
 	}
 	return in.judgeTrust(j), nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tenure-dev/tenure/internal/forge"
+	"github.com/tenure-dev/tenure/internal/policy"
 	"github.com/tenure-dev/tenure/internal/source"
 )
 
@@ -292,6 +293,86 @@ func TestARequestInSeveralCommitsOfOneRebaseIsNew(t *testing.T) {
 		if c.Rule == "trusted-base" && !c.OK {
 			t.Error(c.Detail)
 		}
+	}
+}
+
+func TestANewFileInPlaceOfOneThatNobodyApprovedIsRefused(t *testing.T) {
+	const old, asked = "requests/old.yaml", "requests/a.yaml"
+	text := request("alice", "1h")
+	for name, c := range map[string]struct {
+		old, stood string
+		proven     bool // what stood there
+		rebase     bool // the file goes in one commit and the new one comes in the next
+		hidden     string
+	}{
+		"an unproven request":                   {old, text, false, false, old},
+		"an unproven request, by a rebase":      {old, text, false, true, old},
+		"a broken request":                      {old, text + "oops: 1\n", false, false, old},
+		"a proven request":                      {old, text, true, false, ""},
+		"a proven request, by a rebase":         {old, text, true, true, ""},
+		"configuration that nobody trusted":     {"groups/old.yaml", group("old", "alice"), false, false, "groups/old.yaml"},
+		"the same bytes, not as a document":     {"notes.txt", "A note.\n" + text, false, false, "notes.txt"},
+		"a text that has nothing to do with it": {"notes.txt", "A note.\n" + strings.Repeat("A line.\n", 20), false, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := strictWorld(t, chained)
+			with1 := with(chained, c.old, c.stood)
+			before := w.commit(with1)
+			w.pushed(c.old, before)
+			w.pass()
+			if rec := w.in.view.records[c.old]; c.proven {
+				rec.Versions[0].Verdict = &policy.Verdict{Proven: true, Final: true}
+			}
+			if c.rebase {
+				w.commit(chained)
+			}
+			w.commit(with(chained, asked, text))
+			w.pass()
+			w.restart()
+			w.pass()
+			rec := *w.in.view.records[asked]
+			rec.Versions[0].Evidence = &forge.Evidence{
+				RepositoryID: 7, Branch: "main", Before: before, Introduction: rec.Versions[0].Introduction, HeadBlob: rec.Versions[0].Blob,
+				Pull: &forge.PullRequest{Number: 1, BaseRepoID: 7, BaseRef: "main", MergeCommit: w.head(), MergedAt: w.now},
+			}
+			v, err := w.in.judge(t.Context(), &rec, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, check := range v.Checks {
+				if check.Rule == "trusted-base" && !check.OK {
+					got = check.Detail
+				}
+			}
+			if c.hidden == "" && got != "" || c.hidden != "" && !strings.HasPrefix(got, "the same change takes away "+c.hidden+",") {
+				t.Errorf("it says %q", got)
+			}
+		})
+	}
+}
+
+func TestConfigurationInPlaceOfWhatNobodyTrustedIsNotInForce(t *testing.T) {
+	const old, moved = "groups/old.yaml", "groups/new.yaml"
+	for name, trusted := range map[string]bool{"it was trusted": true, "it was not": false} {
+		t.Run(name, func(t *testing.T) {
+			w := strictWorld(t, chained)
+			c := w.commit(with(chained, old, group("night", "mallory")))
+			if w.pushed(old, c); trusted {
+				w.brought(old, c, w.commits[0], 5)
+			}
+			w.pass()
+			d := w.commit(with(chained, moved, group("night", "mallory")))
+			w.brought(old, d, c, 5)
+			w.brought(moved, d, c, 5)
+			w.pass()
+			if got := slices.Contains(w.inForce(), moved); got != trusted {
+				t.Errorf("in force: %v; %v", w.inForce(), w.in.view.broken)
+			}
+			if !trusted && !strings.Contains(w.in.view.broken[moved], "the same change takes away "+old) {
+				t.Errorf("problems: %v", w.in.view.broken)
+			}
+		})
 	}
 }
 

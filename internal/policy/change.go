@@ -48,7 +48,10 @@ func (c *judging) change() bool {
 	default:
 		c.pass("bytes", "the file on the branch is the one at the final head, %s", short(ev.HeadBlob))
 	}
-	if c.Laundered {
+	if c.Hidden != "" {
+		c.fail("trusted-base", "the same change takes away %s, which was never approved; a rename does not show its content; "+
+			"delete such a file in a change of its own first, and add this one as a new file afterwards", c.Hidden)
+	} else if c.Laundered {
 		c.fail("trusted-base", "the version before this one was not in force, and this pull request built on it; "+
 			"bring the file back to its last trusted bytes first (that needs no approval), or delete it and open a pull request that adds a new file")
 	} else if c.Previous != nil {

@@ -20,7 +20,7 @@ func Decide(in DecideInput) grants.Decision {
 	d := &deciding{in: in}
 	next := d.frame()
 	switch {
-	case !in.Previous.EndedAt.IsZero():
+	case !in.Previous.EndedAt.IsZero() && !in.Previous.EndedAt.After(in.At):
 		ended := in.Previous
 		ended.Blob = next.Blob
 		return ended
@@ -49,7 +49,9 @@ func Decide(in DecideInput) grants.Decision {
 	next.Granted = true
 	next.Author = d.base.Verdict.Author
 	next.Reason, next.Ticket = d.baseDoc.Reason, d.baseDoc.Ticket
-	next.EndedAt = d.over
+	if next.EndedAt.IsZero() {
+		next.EndedAt = d.over
+	}
 	d.explain()
 	loose := next // the same, before the present limits cut its windows
 	for i, v := range append([]stage{{d.base, d.baseDoc}}, d.pending...) {

@@ -384,6 +384,22 @@ func TestAnExtensionThatIsProvenLateIsNotEndedByWhatCameBackAfterIt(t *testing.T
 	wantHolds(t, l.decide(), clock("16:30"), aliceWrites+"19:00")
 }
 
+func TestAnEndAheadOfTheClockLetsADeletionTakeAwayAtOnce(t *testing.T) {
+	l := newLife()
+	l.version(hours(4), clock("11:00"), true)
+	l.version(hours(8), clock("15:00"), true) // the forge's clock is ahead of ours, 12:00
+	wantHolds(t, l.decide(), clock("12:30"), aliceWrites+"15:00")
+	if d := l.decide(); !d.EndedAt.Equal(clock("15:00")) {
+		t.Errorf("ended at %v", d.EndedAt)
+	}
+	l.in.Record.GoneIn, l.in.Record.GoneAt = testCommit, clock("12:00")
+	d := l.decide()
+	wantHolds(t, d, clock("12:30"), "nothing")
+	if !d.EndedAt.Equal(clock("15:00")) {
+		t.Errorf("after the deletion ended at %v", d.EndedAt)
+	}
+}
+
 func TestFloorIsKept(t *testing.T) {
 	l := newLife()
 	l.version(hours(4), clock("11:00"), true)

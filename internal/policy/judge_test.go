@@ -51,6 +51,7 @@ func TestJudgeWaysIn(t *testing.T) {
 		{name: "blob differs from the reviewed head", change: func(j *Judgement) { j.Evidence.HeadBlob = "beef" }, detail: "the merge changed what was reviewed"},
 		{name: "file not in the reviewed head", change: func(j *Judgement) { j.Evidence.HeadBlob = "" }, detail: "nobody reviewed"},
 		{name: "both blobs unknown", change: func(j *Judgement) { j.Evidence.HeadBlob, j.Evidence.Introduction.Blob = "", "" }, detail: "nobody reviewed"},
+		{name: "hidden by a rename", change: func(j *Judgement) { j.Hidden = "requests/old.yaml" }, detail: "the same change takes away requests/old.yaml"},
 		{name: "laundered", change: func(j *Judgement) { j.Laundered = true }, detail: "last trusted bytes"},
 		{name: "retarget after approval", change: func(j *Judgement) { j.Evidence.BaseChange = clock("10:30") }, detail: "before the base branch changed"},
 		{name: "retarget at the instant of the approval", change: func(j *Judgement) { j.Evidence.BaseChange = clock("10:00") }, detail: "before the base branch changed"},

@@ -53,6 +53,7 @@ type Judgement struct {
 	Request        *schema.AccessRequest // the version's own document
 	Previous       *schema.AccessRequest // the version before, when it was in force; nil: the file is new
 	Laundered      bool                  // the version before was not in force and its bytes differ
+	Hidden         string                // the file is new, and the same change takes this one away, which nobody approved; empty: none
 	Evidence       forge.Evidence
 	Trusted        *schema.Tree  // trusted state before the pull request
 	Host           string        // of the forge: identities match on (host, id)

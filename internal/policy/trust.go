@@ -14,6 +14,7 @@ import (
 type TrustJudgement struct {
 	Evidence       forge.Evidence
 	Laundered      bool          // what stood at the path before the pull request was not in force
+	Hidden         string        // as Judgement.Hidden
 	Trusted        *schema.Tree  // trusted state before the pull request
 	Host           string        // of the forge
 	ForgeType      string        // key of Person.Forge
@@ -34,7 +35,7 @@ func JudgeTrust(j TrustJudgement) Verdict {
 // enough whether those who approved suffice.
 func judgeChange(j TrustJudgement, enough func(*judging)) Verdict {
 	c := &judging{Judgement: Judgement{
-		Request: &schema.AccessRequest{}, Evidence: j.Evidence, Laundered: j.Laundered, Trusted: j.Trusted,
+		Request: &schema.AccessRequest{}, Evidence: j.Evidence, Laundered: j.Laundered, Hidden: j.Hidden, Trusted: j.Trusted,
 		Host: j.Host, ForgeType: j.ForgeType, ApprovalsValid: j.ApprovalsValid,
 	}}
 	c.deletion = j.Evidence.Introduction.Blob == ""

@@ -50,6 +50,7 @@ func TestJudgeTrustWaysIn(t *testing.T) {
 		{name: "no group", change: func(j *TrustJudgement) { j.Group = "" }, detail: "missing: 1"},
 		{name: "a group that does not exist", change: func(j *TrustJudgement) { j.Group = "admins" }, detail: "missing: 1"},
 		{name: "an admin who is not active", change: func(j *TrustJudgement) { j.Trusted.People["dave"].Active = false }, detail: "dave, who is not active"},
+		{name: "hidden by a rename", change: func(j *TrustJudgement) { j.Hidden = "roles/old.yaml" }, detail: "the same change takes away roles/old.yaml"},
 		{name: "laundered", change: func(j *TrustJudgement) { j.Laundered = true }, detail: "last trusted bytes"},
 		{name: "other bytes than reviewed", change: func(j *TrustJudgement) { j.Evidence.HeadBlob = "beef" }, detail: "changed what was reviewed"},
 		{name: "gone at the head, there on the branch", change: func(j *TrustJudgement) { j.Evidence.HeadBlob = "" }, detail: "nobody reviewed"},

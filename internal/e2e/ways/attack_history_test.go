@@ -293,3 +293,46 @@ func TestAnApprovedRepairOfASmuggledBrokenRequestGrantsNothing(t *testing.T) {
 	s.Grant("alice", asked, ask(long)) // its diff shows the line with the mistake only
 	denied(s, "the version before this one was not in force")
 }
+
+// smuggled is where mallory pushes what a later rename is to bring into force.
+const smuggled = "requests/old.yaml"
+
+func TestAnApprovedRenameOfASmuggledRequestGrantsNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		path, text string
+		seen       bool // the reconciler looks before the rename
+	}{
+		"seen before":              {smuggled, ask(long), true},
+		"seen with the rename":     {smuggled, ask(long), false},
+		"a broken one":             {smuggled, ask(long) + "oops: 1\n", true},
+		"one that is no document":  {"notes.txt", ask(long), true},
+		"one with a hidden folder": {".old/request.yaml", ask(long), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := begin(t, stage.Options{})
+			s.Push("mallory", stage.Change{Write: map[string]string{c.path: c.text}})
+			if c.seen {
+				s.Pass()
+			}
+			n := s.Propose("alice", stage.Change{Remove: []string{c.path}, Write: file(ask(long))})
+			s.Approve(n, "carol") // a rename without a changed line
+			s.Merge(n)
+			denied(s, "the same change takes away "+c.path)
+		})
+	}
+}
+
+func TestAnApprovedRenameOfSmuggledConfigurationTrustsNothing(t *testing.T) {
+	s := begin(t, stage.Options{})
+	loose := strings.Replace(stage.Role("loose", "{target: bastion, group: ops}"), "[leads]", "[engineering]", 1)
+	s.Push("mallory", stage.Change{Write: map[string]string{"roles/loose.yaml": loose}})
+	s.Pass()
+	n := s.Propose("bob", stage.Change{Remove: []string{"roles/loose.yaml"}, Write: map[string]string{"roles/l.yaml": loose}})
+	s.Approve(n, "erin")
+	s.Merge(n)
+	s.Pass()
+	n = s.Ask("alice", file(stage.Request("alice", "loose", long)))
+	s.Approve(n, "mallory")
+	s.Merge(n)
+	denied(s, "loose")
+}

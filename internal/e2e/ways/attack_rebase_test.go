@@ -75,6 +75,17 @@ func TestARebaseThatGoesBackAndForthOverSmuggledConfigurationTrustsNothing(t *te
 	denied(s, "missing: 1 of leads (carol, dave)")
 }
 
+func TestARebaseThatRenamesASmuggledRequestGrantsNothing(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Push("mallory", stage.Change{Write: map[string]string{smuggled: ask(long)}})
+	s.Pass()
+	n := s.Propose("alice", stage.Change{Branch: "tidy", Remove: []string{smuggled}})
+	s.Push("alice", stage.Change{Branch: "tidy", Write: file(ask(long))})
+	s.Approve(n, "carol")
+	s.MergeBy(n, "erin", "rebase")
+	denied(s, "a rename does not show its content")
+}
+
 func TestARebaseThatMovesSmuggledConfigurationTrustsNothing(t *testing.T) {
 	s := begin(t, stage.Options{})
 	s.Push("mallory", stage.Change{Write: appointed()})

@@ -310,3 +310,25 @@ func TestAPathCanBeAskedForAgainOnceItsFileIsGone(t *testing.T) {
 		t.Errorf("held until %s, want an hour after the second merge at %s", got, again)
 	}
 }
+
+func TestAnApprovedRequestIsReplacedByAnotherFileInOneChange(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Grant("alice", "requests/first.yaml", ask())
+	s.Pass()
+	n := s.Propose("alice", stage.Change{Remove: []string{"requests/first.yaml"}, Write: file(ask(long))})
+	s.Approve(n, "carol")
+	s.Merge(n)
+	s.Pass()
+	s.Granted(asked)
+	s.Expect("bastion", "ops,alice")
+}
+
+func TestWhatWasRefusedForItsRenameIsGrantedAfterItsOwnDeletion(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Push("mallory", stage.Change{Write: map[string]string{smuggled: ask(long)}})
+	s.Push("bob", stage.Change{Remove: []string{smuggled}})
+	s.Grant("alice", asked, ask(long))
+	s.Pass()
+	s.Granted(asked)
+	s.Expect("bastion", "ops,alice")
+}
