@@ -2,6 +2,7 @@ package intake
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/tenure-dev/tenure/internal/policy"
 	"github.com/tenure-dev/tenure/internal/source"
@@ -62,13 +63,16 @@ func (in *Intake) branchTree(v *view) (*schema.Tree, error) {
 		return nil, nil
 	}
 	files := maps.Clone(v.branch)
-	owners := in.owners(v)
+	changed := map[string]*schema.File{}
 	for path, blob := range v.branch {
-		if v.config[path] == blob {
-			continue
+		if v.config[path] != blob {
+			changed[path] = in.files.get(path, blob)
 		}
-		for _, n := range names(in.files.get(path, blob)) {
-			if other := owners[n]; other != "" && other != path && v.branch[other] == v.config[other] {
+	}
+	claims := in.claims(v.config, slices.Collect(maps.Values(changed)))
+	for path, f := range changed {
+		for _, n := range claims.names(f) {
+			if other := claims.path[n]; other != "" && other != path && v.branch[other] == v.config[other] {
 				delete(files, path)
 			}
 		}

@@ -94,25 +94,6 @@ func requestOf(f *schema.File) *schema.AccessRequest {
 	return r
 }
 
-// names returns the names that a file's documents define. People and groups
-// share one name space, as requests mix them.
-func names(f *schema.File) []string {
-	var out []string
-	for _, d := range f.Docs {
-		switch d := d.(type) {
-		case *schema.Role:
-			out = append(out, "role "+d.Name)
-		case *schema.Person:
-			out = append(out, "person or group "+d.Name)
-		case *schema.Group:
-			out = append(out, "person or group "+d.Name)
-		case *schema.Target:
-			out = append(out, "target "+d.Name)
-		}
-	}
-	return out
-}
-
 func countPeople(f *schema.File) (n int) {
 	for _, d := range f.Docs {
 		if _, ok := d.(*schema.Person); ok {

@@ -281,25 +281,30 @@ func (in *Intake) enforce(v *view, s step) {
 	if len(s.changes) == 0 {
 		return
 	}
-	owners := in.owners(v)
-	in.giveUp(owners, s)
+	var files []*schema.File
+	for path, c := range s.changes {
+		if c.entry != nil && schema.IsDocument(path) {
+			files = append(files, in.files.entry(*c.entry))
+		}
+	}
+	claims := in.claims(v.config, files)
+	claims.giveUp(s)
 	for _, path := range s.paths() {
 		c := s.changes[path]
 		delete(v.broken, path)
 		if in.takesAway(c) {
-			in.disown(v, owners, path)
+			claims.release(path, v.config[path])
+			delete(v.config, path)
 			continue
 		}
 		f := in.files.entry(*c.entry)
-		if why := clash(owners, path, f); why != "" {
+		if why := claims.clash(path, f); why != "" {
 			v.broken[path] = why
 			continue
 		}
-		in.disown(v, owners, path)
+		claims.release(path, v.config[path])
 		v.config[path] = c.entry.Blob
-		for _, n := range names(f) {
-			owners[n] = path
-		}
+		claims.take(path, f)
 	}
 }
 

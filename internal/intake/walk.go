@@ -260,65 +260,6 @@ func (in *Intake) take(v *view, path string, c change, b *ledger.IntakeBatch) {
 	}
 }
 
-// owners says which file in force defines each name.
-func (in *Intake) owners(v *view) map[string]string {
-	out := make(map[string]string, len(v.config))
-	for path, blob := range v.config {
-		for _, n := range names(in.files.get(path, blob)) {
-			out[n] = path
-		}
-	}
-	return out
-}
-
-// giveUp lets go of the names that a step takes out of a file, so that another
-// file of the same step may define them: a document can move.
-func (in *Intake) giveUp(owners map[string]string, s step) {
-	keeps := map[string]bool{}
-	for path, c := range s.changes {
-		if c.entry == nil || !schema.IsDocument(path) {
-			continue
-		}
-		f := in.files.entry(*c.entry)
-		for _, n := range names(f) {
-			keeps[path+" "+n] = true
-		}
-		if f.Broken() {
-			keeps[path] = true // its last good version stays
-		}
-	}
-	for n, path := range owners {
-		if c, touched := s.changes[path]; touched && c.entry != nil && !keeps[path] && !keeps[path+" "+n] {
-			delete(owners, n)
-		}
-	}
-}
-
-// disown takes a configuration file out of force, with its names.
-func (in *Intake) disown(v *view, owners map[string]string, path string) {
-	blob, ok := v.config[path]
-	if !ok {
-		return
-	}
-	for _, n := range names(in.files.get(path, blob)) {
-		if owners[n] == path {
-			delete(owners, n)
-		}
-	}
-	delete(v.config, path)
-}
-
-// clash reports a name that another file in force already defines. The file that
-// was in force first keeps it.
-func clash(owners map[string]string, path string, f *schema.File) string {
-	for _, n := range names(f) {
-		if other, ok := owners[n]; ok && other != path {
-			return fmt.Sprintf("%s is defined in %s already; the version in force before stays", n, other)
-		}
-	}
-	return ""
-}
-
 // drop ends the life of a request file, if there is one at the path.
 func (in *Intake) drop(v *view, path, commit string, b *ledger.IntakeBatch) {
 	rec := v.records[path]

@@ -166,6 +166,31 @@ func TestAFileThatTakesAnothersNameTakesNothing(t *testing.T) {
 	s.Expect("bastion", "ops,bob") // and carol still approves
 }
 
+func TestAPersonWhoClaimsAnApproversIdentityTakesNothing(t *testing.T) {
+	claim := func(lines string) string {
+		return "apiVersion: tenure.dev/v1\nkind: Person\nname: aaron\nemail: aaron@example.com\n" + lines + "\n"
+	}
+	for name, text := range map[string]string{
+		"on the forge": claim("github: {login: aaron-gh, id: 9003}"), "by an account": claim("accounts: {bastion: carol}"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := begin(t, stage.Options{})
+			s.Grant("carol", "requests/carol.yaml", stage.Request("carol", "ops", long))
+			s.Pass()
+			s.Expect("bastion", "ops,carol")
+			n := s.Ask("bob", map[string]string{"people/aaron.yaml": text})
+			s.Approve(n, "erin") // who did not notice
+			s.Merge(n)
+			s.Pass()
+			s.Expect("bastion", "ops,carol") // carol has not been thrown out
+			askAndApprove(s, "carol")        // and still approves
+			s.Pass()
+			s.Granted(asked)
+			s.Expect("bastion", "ops,alice", "ops,carol")
+		})
+	}
+}
+
 func TestARemovedGuardrailThatNobodyTrustedStaysInForce(t *testing.T) {
 	guard := `apiVersion: tenure.dev/v1
 kind: Policy
