@@ -43,6 +43,8 @@ func (in *Intake) queue(v *view, s step, broken []string, b *ledger.IntakeBatch)
 		v.broken[path] = "the change is not in force yet: it waits until its approval by the trust group is proven"
 	}
 	v.queue = append(v.queue, u)
+	// A commit that came before the branch was moved back may come again.
+	b.Forget = append(append(b.Forget, broken...), s.commit)
 }
 
 // states are those of a step that is settled: those folded into it have the
@@ -50,7 +52,7 @@ func (in *Intake) queue(v *view, s step, broken []string, b *ledger.IntakeBatch)
 func states(v *view, u *unsettled) []ledger.ConfigState {
 	var out []ledger.ConfigState
 	for _, c := range append(slices.Clone(u.broken), u.step.commit) {
-		out = append(out, ledger.ConfigState{Commit: c, Files: v.frozen()})
+		out = append(out, ledger.ConfigState{Commit: c, Files: v.frozen(), Replace: true})
 	}
 	return out
 }

@@ -376,6 +376,49 @@ func TestConfigurationInPlaceOfWhatNobodyTrustedIsNotInForce(t *testing.T) {
 	}
 }
 
+func TestAConfirmedCommitThatWasKnownIsAsItWasConfirmed(t *testing.T) {
+	w := strictWorld(t, chained)
+	mallory := with(chained, leads, group("leads", "mallory"))
+	c := w.commit(mallory)
+	w.pushed(leads, c)
+	frank := with(mallory, leads, group("leads", "frank"))
+	d := w.commit(frank)
+	w.pushed(leads, d)
+	e := w.commit(with(frank, "README.md", "Hello"))
+	if w.pass(); w.in.view.config[leads] != blob(chained[leads]) {
+		t.Fatal("pushed configuration is in force")
+	}
+	all := w.commits
+	w.commits = all[:2]
+	if r := w.pass(); r.Diverged != c {
+		t.Fatalf("%+v", r)
+	}
+	if err := w.led.Confirm(t.Context(), c, "olivia"); err != nil {
+		t.Fatal(err)
+	}
+	check := func(what string, pending int) {
+		t.Helper()
+		for range 2 {
+			if r := w.pass(); w.in.view.config[leads] != blob(mallory[leads]) || r.Pending != pending {
+				t.Fatalf("%s: in force is %s; %+v", what, w.in.view.config[leads], r)
+			}
+			w.restart()
+		}
+	}
+	check("confirmed", 0)
+	w.commits = all // and the commits that were moved away from come again
+	w.hub.down = true
+	check("while the forge is down", 1)
+	w.hub.down = false
+	w.now = w.now.Add(time.Hour)
+	check("judged again", 0)
+	for _, commit := range []string{c, d, e} {
+		if s, ok, _ := w.led.ConfigState(t.Context(), commit); !ok || s.Files[leads] != blob(mallory[leads]) {
+			t.Errorf("at %s in force is %v", commit, s.Files)
+		}
+	}
+}
+
 func TestALostCopyWithConfigurationWaitingTakesNothingAway(t *testing.T) {
 	w := strictWorld(t, chained)
 	w.hub.down = true

@@ -127,7 +127,8 @@ func (in *Intake) rebase(v *view, head string, b *ledger.IntakeBatch) error {
 		}
 	}
 	v.head = head
-	b.States = append(b.States, ledger.ConfigState{Commit: head, Files: maps.Clone(v.config)})
+	in.run = nil // what was in force before a commit may be another state now
+	b.States = append(b.States, ledger.ConfigState{Commit: head, Files: maps.Clone(v.config), Replace: true})
 	return nil
 }
 

@@ -49,6 +49,9 @@ func (l *Ledger) TakeIn(ctx context.Context, lease *Lease, b IntakeBatch) error 
 		if len(b.Requests) > 0 || b.Diverged != nil {
 			w.version++
 		}
+		if err := w.forgetStates(ctx, b.Forget); err != nil {
+			return err
+		}
 		if err := w.putStates(ctx, b.States); err != nil {
 			return err
 		}
@@ -98,8 +101,17 @@ func (w *write) putRequests(ctx context.Context, requests []Request) error {
 		body = excluded.body, decision = excluded.decision`, rows)
 }
 
-// putStates adds configuration states. A commit that is known keeps its state:
-// what was in force then does not change afterwards.
+func (w *write) forgetStates(ctx context.Context, commits []string) error {
+	rows := make([][]any, 0, len(commits))
+	for _, c := range commits {
+		rows = append(rows, []any{c})
+	}
+	return w.ExecMany(ctx, `DELETE FROM config_states WHERE commit_hash = $1`, rows)
+}
+
+// putStates adds configuration states. A commit that is known keeps its state, as what
+// was in force then does not change afterwards, unless a rewritten branch was taken in
+// again: see ConfigState.Replace.
 func (w *write) putStates(ctx context.Context, states []ConfigState) error {
 	for _, s := range states {
 		files := s.Files
@@ -116,8 +128,12 @@ func (w *write) putStates(ctx context.Context, states []ConfigState) error {
 			ON CONFLICT (digest) DO NOTHING`, digest, text); err != nil {
 			return err
 		}
+		known := `DO NOTHING`
+		if s.Replace {
+			known = `DO UPDATE SET digest = excluded.digest`
+		}
 		if _, err := w.Exec(ctx, `INSERT INTO config_states (commit_hash, digest) VALUES ($1, $2)
-			ON CONFLICT (commit_hash) DO NOTHING`, s.Commit, digest); err != nil {
+			ON CONFLICT (commit_hash) `+known, s.Commit, digest); err != nil {
 			return err
 		}
 	}

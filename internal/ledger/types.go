@@ -106,15 +106,17 @@ type Request struct {
 // ConfigState says which bytes of the configuration files (all kinds but
 // requests) are in force at a first-parent commit.
 type ConfigState struct {
-	Commit string
-	Files  map[string]string // path → blob id
+	Commit  string
+	Files   map[string]string // path → blob id
+	Replace bool              // over what is known of the commit; false: that stays
 }
 
 // IntakeBatch is what taking in one or more commits writes, in one transaction.
 type IntakeBatch struct {
 	Head     string              // accepted head; empty: unchanged
 	Diverged *string             // nil: unchanged; "": no longer; else the head that does not descend from the accepted one
-	States   []ConfigState       // stored once a content; rows are only added
+	Forget   []string            // commits whose state is to be found out anew; done before States
+	States   []ConfigState       // stored once a content
 	Requests []Request           // inserted or replaced by ID; EndedAt, Floor and Revert kept
 	Scopes   map[string][]string // nil: unchanged; by target, the entitlements that roles name: what drift is looked for in
 	Events   []Event

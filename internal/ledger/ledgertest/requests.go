@@ -165,6 +165,33 @@ func configStates(t *testing.T, b Backend) {
 	}
 }
 
+// statesAgain: a commit that is taken in again, after the branch was rewritten, has
+// another state.
+func statesAgain(t *testing.T, b Backend) {
+	l, _ := open(t, b)
+	lease := acquire(t, l, "intake")
+	one, two := map[string]string{"roles/a.yaml": "1111"}, map[string]string{"roles/a.yaml": "2222"}
+	state := func(commit string, want map[string]string) {
+		t.Helper()
+		s, found, err := l.ConfigState(t.Context(), commit)
+		ok(t, err)
+		if found != (want != nil) || found && !reflect.DeepEqual(s.Files, want) {
+			t.Errorf("%s: %v %+v, want %v", commit, found, s, want)
+		}
+	}
+	ok(t, l.TakeIn(t.Context(), lease, ledger.IntakeBatch{States: []ledger.ConfigState{
+		{Commit: "c1", Files: one}, {Commit: "c2", Files: one}, {Commit: "c3", Files: one, Replace: true},
+	}}))
+	state("c3", one)
+	ok(t, l.TakeIn(t.Context(), lease, ledger.IntakeBatch{
+		Forget: []string{"c2", "c3", "c4"},
+		States: []ledger.ConfigState{{Commit: "c1", Files: two, Replace: true}, {Commit: "c3", Files: two}},
+	}))
+	state("c1", two)
+	state("c2", nil)
+	state("c3", two)
+}
+
 func headKept(t *testing.T, b Backend) {
 	l, _ := open(t, b)
 	lease := acquire(t, l, "intake")

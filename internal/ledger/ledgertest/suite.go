@@ -35,6 +35,7 @@ func Run(t *testing.T, b Backend) {
 		"a decision keeps its own end":                      endedByDecision,
 		"finish writes for the newly ended only":            finishIdempotent,
 		"configuration states are stored once":              configStates,
+		"a commit taken in again has another state":         statesAgain,
 		"floors only rise":                                  floorsRise,
 		"scopes are replaced":                               scopes,
 		"the head is kept":                                  headKept,
