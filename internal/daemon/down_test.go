@@ -137,6 +137,9 @@ func TestOnePassEndsAccessAndReturnsWhatIsDown(t *testing.T) {
 	if !w.over(d, good) {
 		t.Error("the target that works was not served")
 	}
+	if d.confirmCommit(t.Context(), strings.Repeat("b", 40)) {
+		t.Error("a commit was confirmed that nobody can look at")
+	}
 }
 
 func TestAccessEndsWhileTheListenersPortIsTaken(t *testing.T) {
