@@ -24,9 +24,12 @@ func (a *app) confirmCmd() *cobra.Command {
   - removals that the guard withholds because the commit takes away too much
   - a commit that leaves no person or no request
   - the head of a branch that was rewritten or moved back
+  - roles, groups, people, targets and policies in it that still wait for the
+    forge's proof: they come into force by your word
 
-The confirmation is recorded with your name in the chain of events. A running
-reconciler acts on it at once.`,
+Look at the whole commit first: one word covers all of it. The confirmation is
+recorded with your name in the chain of events. A running reconciler acts on it at
+once.`,
 		Example: "  reconciler confirm 3f786850e387550fdab836ed7e6dc881de23001b",
 		Args:    arguments("COMMIT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
