@@ -220,7 +220,7 @@ func (in *Intake) judge(ctx context.Context, rec *policy.Record, i int) (policy.
 		ApprovalsValid: in.cfg.ApprovalsValid, Canonical: in.cfg.Canonical,
 	}
 	if v.Evidence.Before != "" {
-		files, err := in.stateAt(ctx, v.Evidence.Before, &ledger.IntakeBatch{})
+		files, err := in.stateAt(ctx, v.Evidence.Before, nil)
 		if err != nil {
 			return policy.Verdict{}, err
 		}

@@ -39,33 +39,18 @@ func (in *Intake) Reviewed(ctx context.Context, commit string) (ok bool, by stri
 		if err != nil {
 			return false, "", err
 		}
-		v, err := in.judgeRemoval(ctx, e)
-		switch {
-		case err != nil:
+		j, _, err := in.changeJudgement(ctx, &e, nil)
+		if err != nil {
 			return false, "", err
+		}
+		switch v := policy.JudgeRemoval(j); {
 		case !v.Final:
 			return false, "", fmt.Errorf("the evidence for %s is not complete yet", c.Path)
 		case !v.Proven:
 			return false, "", nil
+		default:
+			by = fmt.Sprintf("pull request #%d, approved by %s", e.Pull.Number, strings.Join(v.Approvers, ", "))
 		}
-		by = fmt.Sprintf("pull request #%d, approved by %s", e.Pull.Number, strings.Join(v.Approvers, ", "))
 	}
 	return looked > 0, by, nil
-}
-
-func (in *Intake) judgeRemoval(ctx context.Context, e forge.Evidence) (policy.Verdict, error) {
-	j := policy.TrustJudgement{Evidence: e, Host: in.cfg.Host, ForgeType: in.cfg.ForgeType, ApprovalsValid: in.cfg.ApprovalsValid}
-	if e.Before != "" && e.Problem == "" {
-		state, ok, err := in.cfg.Ledger.ConfigState(ctx, e.Before)
-		if err != nil {
-			return policy.Verdict{}, fmt.Errorf("read the trusted state at %s: %w", e.Before, err)
-		}
-		if !ok {
-			return policy.Verdict{}, fmt.Errorf("the trusted state at %s is not known yet", e.Before)
-		}
-		if j.Trusted, _, err = in.trees.get(state.Files); err != nil {
-			return policy.Verdict{}, err
-		}
-	}
-	return policy.JudgeRemoval(j), nil
 }

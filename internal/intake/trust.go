@@ -14,7 +14,6 @@ import (
 	"github.com/tenure-dev/tenure/grants"
 	"github.com/tenure-dev/tenure/internal/forge"
 	"github.com/tenure-dev/tenure/internal/ledger"
-	"github.com/tenure-dev/tenure/internal/policy"
 	"github.com/tenure-dev/tenure/internal/source"
 	"github.com/tenure-dev/tenure/schema"
 )
@@ -155,7 +154,7 @@ func (in *Intake) trusted(ctx context.Context, v *view, u *unsettled, b *ledger.
 			}
 			old = r.stood[path]
 		}
-		verdict, err := in.judgeChange(ctx, e, r, old != v.config[path], b)
+		verdict, err := in.judgeChange(ctx, e, r, old != v.config[path], b.States)
 		if err != nil {
 			return out, err
 		}
@@ -224,47 +223,6 @@ func (in *Intake) gather(ctx context.Context, u *unsettled, paths []string) erro
 	}
 	wg.Wait()
 	return errors.Join(errs...)
-}
-
-// judgeChange judges one change by the state before its pull request.
-func (in *Intake) judgeChange(ctx context.Context, e *forge.Evidence, r *run, laundered bool, b *ledger.IntakeBatch) (policy.Verdict, error) {
-	j := policy.TrustJudgement{
-		Evidence: *e, Laundered: laundered, Host: in.cfg.Host, ForgeType: in.cfg.ForgeType,
-		ApprovalsValid: in.cfg.ApprovalsValid, Group: in.cfg.TrustGroup, Count: in.cfg.TrustCount,
-	}
-	if e.Before != "" && e.Problem == "" {
-		files, err := in.stateAt(ctx, e.Before, b)
-		if err != nil {
-			return policy.Verdict{}, err
-		}
-		if j.Trusted, _, err = in.trees.get(files); err != nil {
-			return policy.Verdict{}, err
-		}
-		if blob := e.Introduction.Blob; blob != "" && r.stood[e.Introduction.Path] == "" {
-			if j.Hidden, err = in.hides(ctx, r, files, blob); err != nil {
-				return policy.Verdict{}, err
-			}
-		}
-	}
-	return in.judgeTrust(j), nil
-}
-
-// stateAt returns the configuration in force at a commit: from what this pass is
-// about to write, or from the ledger.
-func (in *Intake) stateAt(ctx context.Context, commit string, b *ledger.IntakeBatch) (map[string]string, error) {
-	s, ok, err := in.cfg.Ledger.ConfigState(ctx, commit)
-	if err != nil {
-		return nil, fmt.Errorf("read the trusted state at %s: %w", commit, err)
-	}
-	if ok {
-		return s.Files, nil
-	}
-	for _, s := range b.States {
-		if s.Commit == commit {
-			return s.Files, nil
-		}
-	}
-	return nil, fmt.Errorf("the trusted state at %s is not known: it lies before trust.from, was never taken in, or waits for its own proof", commit)
 }
 
 // denial is what denies, in one line.

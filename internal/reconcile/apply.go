@@ -301,7 +301,7 @@ func lag(c grants.Change, h grants.Hold, at time.Time) time.Duration {
 func (s *state) opened(c grants.Change) time.Time {
 	at := s.now
 	n, found := slices.BinarySearchFunc(s.decisions, holderOf(c), func(d grants.Decision, request string) int {
-		return compare(d.Request, request)
+		return strings.Compare(d.Request, request)
 	})
 	if !found {
 		return at

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,7 +82,7 @@ func New(cfg Config) (*Engine, error) {
 	for name, c := range cfg.Targets {
 		e.workers = append(e.workers, newWorker(e, name, c))
 	}
-	slices.SortFunc(e.workers, func(a, b *worker) int { return compare(a.target, b.target) })
+	slices.SortFunc(e.workers, func(a, b *worker) int { return strings.Compare(a.target, b.target) })
 	return e, nil
 }
 
@@ -147,7 +148,7 @@ func (e *Engine) Once(ctx context.Context) error {
 	}
 	wg.Wait()
 	if errs != nil {
-		slices.SortFunc(errs.Errors, func(a, b error) int { return compare(a.Error(), b.Error()) })
+		slices.SortFunc(errs.Errors, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	}
 	return errs.ErrorOrNil()
 }

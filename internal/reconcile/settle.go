@@ -105,7 +105,7 @@ func (w *worker) settle(ctx context.Context, s *state, observed []grants.Grant) 
 			if b.Drift != nil {
 				w.drift, w.drifted = b.Drift.Found, true
 			}
-			w.countReleased(s, b)
+			w.logReleased(b)
 		}
 	}
 	errs = multierror.Append(errs, w.apply(ctx, s, acts))
@@ -160,7 +160,7 @@ func (w *worker) noteDrift(s *state, b *ledger.Batch, found []grants.Grant) {
 	}
 }
 
-func (w *worker) countReleased(s *state, b ledger.Batch) {
+func (w *worker) logReleased(b ledger.Batch) {
 	for _, g := range b.Delete {
 		w.cfg.Log.Info("access has ended", "target", w.target, "account", g.Account, "entitlement", g.Entitlement)
 	}

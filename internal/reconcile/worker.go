@@ -168,8 +168,6 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-func compare[T cmp.Ordered](a, b T) int { return cmp.Compare(a, b) }
-
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
 	return slices.Sorted(maps.Keys(m))
 }

@@ -1,7 +1,6 @@
 package revert
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -12,8 +11,6 @@ import (
 	"github.com/tenure-dev/tenure/internal/forge"
 	"github.com/tenure-dev/tenure/internal/ledger"
 )
-
-func compare(a, b string) int { return cmp.Compare(a, b) }
 
 // request writes the pull request of a group: who, what, window, granted at and
 // revoked at, for each file.

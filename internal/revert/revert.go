@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-multierror"
@@ -193,6 +194,6 @@ func removable(requests []ledger.Request) []ended {
 		}
 		out = append(out, ended{r, last})
 	}
-	slices.SortFunc(out, func(a, b ended) int { return compare(a.row.Path, b.row.Path) })
+	slices.SortFunc(out, func(a, b ended) int { return strings.Compare(a.row.Path, b.row.Path) })
 	return out
 }
