@@ -53,6 +53,7 @@ type PullRequest struct {
 	CreatedAt   time.Time `json:"createdAt"`
 	MergedAt    time.Time `json:"mergedAt,omitzero"` // zero: not merged
 	MergeCommit string    `json:"mergeCommit,omitempty"`
+	UpdatedAt   time.Time `json:"-"` // last change that people see: of the text, the head, a review, a comment
 }
 
 // Review states.

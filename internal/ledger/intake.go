@@ -93,10 +93,10 @@ func (w *write) putRequests(ctx context.Context, requests []Request) error {
 			return err
 		}
 		position++
-		rows = append(rows, []any{q.ID, position, q.Path, bit(q.Live), string(q.Body), decision})
+		rows = append(rows, []any{q.ID, position, q.Path, bit(q.Live), string(q.Body), decision, q.Pull})
 	}
-	return w.ExecMany(ctx, `INSERT INTO requests (id, position, path, live, body, decision, ended_at, floor_at, revert)
-		VALUES ($1, $2, $3, $4, $5, $6, 0, 0, '')
+	return w.ExecMany(ctx, `INSERT INTO requests (id, position, path, live, body, decision, ended_at, floor_at, revert, pull)
+		VALUES ($1, $2, $3, $4, $5, $6, 0, 0, '', $7)
 		ON CONFLICT (id) DO UPDATE SET path = excluded.path, live = excluded.live,
 		body = excluded.body, decision = excluded.decision`, rows)
 }

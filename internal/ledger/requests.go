@@ -12,32 +12,40 @@ import (
 	"github.com/tenure-dev/tenure/grants"
 )
 
-const requestColumns = `SELECT id, path, live, body, decision, ended_at, floor_at, revert FROM requests`
+const requestColumns = `SELECT id, path, live, body, decision, ended_at, floor_at, revert, pull FROM requests`
 
-// Requests returns every request that is live or not yet ended, sorted by ID.
+// Requests returns every request on the branch that is live or not yet ended,
+// sorted by ID.
 func (l *Ledger) Requests(ctx context.Context) ([]Request, error) {
-	return l.requests(ctx, ` WHERE live = 1 OR ended_at = 0`)
+	return l.requests(ctx, ` WHERE pull = 0 AND (live = 1 OR ended_at = 0)`)
 }
 
-// AllRequests returns every request there ever was, sorted by ID.
+// AllRequests returns every request there ever was, emergencies too, sorted by ID.
 func (l *Ledger) AllRequests(ctx context.Context) ([]Request, error) {
 	return l.requests(ctx, ``)
 }
 
-// RequestByPath returns the requests that a file has been, newest first.
+// Emergencies returns every use of break-glass there ever was, sorted by ID.
+func (l *Ledger) Emergencies(ctx context.Context) ([]Request, error) {
+	return l.requests(ctx, ` WHERE pull <> 0`)
+}
+
+// RequestByPath returns the requests that a file on the branch has been, newest
+// first.
 func (l *Ledger) RequestByPath(ctx context.Context, path string) ([]Request, error) {
 	var out []Request
 	err := l.db.View(ctx, func(r Reader) (err error) {
-		out, err = selectRequests(ctx, r, ` WHERE path = $1 ORDER BY position DESC`, path)
+		out, err = selectRequests(ctx, r, ` WHERE path = $1 AND pull = 0 ORDER BY position DESC`, path)
 		return err
 	})
 	return out, named("read requests of "+path, err)
 }
 
 // RevertRequests returns the requests that a revert pull request is to remove,
-// sorted by ID: those whose Revert is the key.
+// sorted by ID: those whose Revert is the key. An emergency has no file on the
+// branch to be removed.
 func (l *Ledger) RevertRequests(ctx context.Context, key string) ([]Request, error) {
-	return l.requests(ctx, ` WHERE revert = $1`, key)
+	return l.requests(ctx, ` WHERE revert = $1 AND pull = 0`, key)
 }
 
 func (l *Ledger) requests(ctx context.Context, where string, args ...any) ([]Request, error) {
@@ -56,7 +64,7 @@ func selectRequests(ctx context.Context, r Reader, where string, args ...any) ([
 		var q Request
 		var live, ended, floor int64
 		var body, decision string
-		if err := scan(&q.ID, &q.Path, &live, &body, &decision, &ended, &floor, &q.Revert); err != nil {
+		if err := scan(&q.ID, &q.Path, &live, &body, &decision, &ended, &floor, &q.Revert, &q.Pull); err != nil {
 			return err
 		}
 		if body != "" {

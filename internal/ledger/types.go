@@ -92,7 +92,8 @@ type Drift struct {
 type Request struct {
 	ID       string // Decision.Request
 	Path     string
-	Live     bool // the file is on the branch
+	Live     bool // the file is on the branch; of an emergency: it is not over
+	Pull     int  // the pull request of an emergency, see Emergencies; 0: a file on the branch
 	Body     json.RawMessage
 	Decision grants.Decision
 	// EndedAt is set once, by Finish, and never unset: an ended request stays ended.

@@ -67,6 +67,9 @@ type Judgement struct {
 	// Rules are the compiled rules of Trusted, for callers that judge many
 	// requests against one tree; nil: compiled here.
 	Rules *Rules
+	// Others are the decisions of every other request and emergency that came before
+	// this one, for rules that look across requests.
+	Others []grants.Decision
 }
 
 // DecideInput is everything that deciding on one request looks at. None of it
