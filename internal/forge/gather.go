@@ -179,37 +179,12 @@ func (g *gathering) details(ctx context.Context, pull PullRequest) (err error) {
 	if ev.BaseChange, err = g.r.BaseChanged(ctx, pull.Number); err != nil {
 		return err
 	}
-	if pull.HeadRepo == "" || pull.HeadRepoID == 0 {
-		return nil // the repository is gone, and its record with it
-	}
-	record, err := g.r.Pushes(ctx, pull.HeadRepo, pull.HeadRef)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	if err != nil {
+	if ev.HeadPushes, err = HeadPushes(ctx, g.r, pull); err != nil || ev.HeadPushes == nil {
 		return err
 	}
-	ev.HeadPushes = ofPull(record, pull)
 	arrived := slices.ContainsFunc(ev.HeadPushes, func(p Push) bool { return p.After == pull.HeadSHA })
 	if !arrived && g.repo.Now.Sub(pull.MergedAt) < settle {
 		return later("the push record of %s does not show the final head of pull request %d yet", pull.HeadRef, pull.Number)
 	}
 	return nil
-}
-
-// ofPull returns the part of a head branch's record that made the pull request:
-// from the creation of the branch that it was opened from, so that what was
-// pushed before it was opened counts, to the merge. An entry that brought the
-// final head belongs to it even when its time is later.
-func ofPull(record []Push, pull PullRequest) []Push {
-	from, to := 0, 0
-	for i, p := range record {
-		if (p.Kind == PushCreate || p.Kind == PushDelete) && !p.At.After(pull.CreatedAt) {
-			from = i
-		}
-		if !p.At.After(pull.MergedAt) || p.After == pull.HeadSHA {
-			to = i + 1
-		}
-	}
-	return slices.Clone(record[from:max(from, to)])
 }
