@@ -2,9 +2,6 @@ package web_test
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
@@ -12,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,63 +97,6 @@ func TestRoutesAnswerOnlyWhatTheyAreFor(t *testing.T) {
 		}
 	}
 }
-
-func sign(secret, body string) map[string]string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte(body))
-	return map[string]string{"X-Hub-Signature-256": "sha256=" + hex.EncodeToString(mac.Sum(nil))}
-}
-
-func TestOnlyASignedWebhookWakes(t *testing.T) {
-	var woken atomic.Int32
-	hook := &web.Webhook{Secret: "a-long-shared-secret", Wake: func() { woken.Add(1) }}
-	h := web.Routes{Metrics: web.NewMetrics("v1"), Health: healthy(), Webhook: hook}.Handler()
-	const body = `{"ref":"refs/heads/main"}`
-	for name, c := range map[string]struct {
-		header map[string]string
-		body   string
-		want   int
-	}{
-		"no signature":    {nil, body, 401},
-		"empty signature": {map[string]string{"X-Hub-Signature-256": "sha256="}, body, 401},
-		"not hex":         {map[string]string{"X-Hub-Signature-256": "sha256=zz"}, body, 401},
-		"other secret":    {sign("another-secret", body), body, 401},
-		"empty secret":    {sign("", body), body, 401},
-		"other body":      {sign(hook.Secret, body), body + " ", 401},
-	} {
-		if got, _ := get(t, h, "POST", "/webhook", c.body, c.header); got != c.want {
-			t.Errorf("%s: %d, want %d", name, got, c.want)
-		}
-	}
-	if n := woken.Load(); n != 0 {
-		t.Fatalf("woken %d times without a right signature", n)
-	}
-	if got, _ := get(t, h, "POST", "/webhook", body, sign(hook.Secret, body)); got != 202 || woken.Load() != 1 {
-		t.Errorf("signed: %d, woken %d", got, woken.Load())
-	}
-	if got, _ := get(t, h, "GET", "/webhook", "", nil); got != 405 {
-		t.Errorf("GET: %d", got)
-	}
-	hook.Secret = ""
-	if got, _ := get(t, h, "POST", "/webhook", body, sign("", body)); got != 401 {
-		t.Errorf("without a configured secret: %d", got)
-	}
-}
-
-func TestTooLargeAWebhookIsCut(t *testing.T) {
-	hook := &web.Webhook{Secret: "a-long-shared-secret", Wake: func() { t.Error("woken") }}
-	req := httptest.NewRequest(http.MethodPost, "/webhook", io.LimitReader(zeros{}, 26<<20))
-	req.Header.Set("X-Hub-Signature-256", sign(hook.Secret, "")["X-Hub-Signature-256"])
-	rec := httptest.NewRecorder()
-	hook.ServeHTTP(rec, req)
-	if rec.Code != http.StatusRequestEntityTooLarge {
-		t.Errorf("%d", rec.Code)
-	}
-}
-
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestServeFinishesRequestsUnderWayWhenItStops(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
