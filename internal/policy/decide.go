@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tenure-dev/tenure/grants"
+	"github.com/tenure-dev/tenure/internal/forge"
 	"github.com/tenure-dev/tenure/schema"
 )
 
@@ -77,10 +78,11 @@ type deciding struct {
 	checks  []grants.Check
 	base    *Version // last proven version; nil: none
 	baseDoc *schema.AccessRequest
-	first   time.Time // merge of the first proven version
-	pending []stage   // later versions that are not proven, oldest first
-	unread  string    // blob of a proven version that is not a valid request any more
-	over    time.Time // the request ended before a later version was merged; zero: it did not
+	origin  *forge.PullRequest // of the first proven version; nil: none
+	first   time.Time          // where the window is counted from, see Anchor
+	pending []stage            // later versions that are not proven, oldest first
+	unread  string             // blob of a proven version that is not a valid request any more
+	over    time.Time          // the request ended before a later version was merged; zero: it did not
 }
 
 func (d *deciding) pass(rule, format string, args ...any) {
@@ -124,9 +126,7 @@ func (d *deciding) walk() {
 		if v.Broken || doc == nil || windowWrong(doc) != "" {
 			if v.Verdict != nil && v.Verdict.Proven {
 				d.unread = v.Blob
-				if d.first.IsZero() { // the window starts there all the same
-					d.first = mergedAt(v)
-				}
+				d.begin(v) // the window is counted from there all the same
 			}
 			continue
 		}
@@ -141,8 +141,9 @@ func (d *deciding) walk() {
 		switch {
 		case v.Verdict != nil && v.Verdict.Proven && !mergedAt(v).IsZero():
 			d.base, d.baseDoc, d.pending = v, doc, nil
+			d.begin(v)
 			if d.first.IsZero() {
-				d.first = mergedAt(v)
+				d.first = Anchor(doc, d.origin)
 			}
 		case d.base == nil:
 		case v.Blob == d.base.Blob:
@@ -156,6 +157,13 @@ func (d *deciding) walk() {
 		default:
 			d.pending = append(d.pending, stage{v, doc})
 		}
+	}
+}
+
+// begin notes the pull request of the first proven version.
+func (d *deciding) begin(v *Version) {
+	if d.origin == nil && v.Evidence != nil {
+		d.origin = v.Evidence.Pull
 	}
 }
 

@@ -104,11 +104,10 @@ func (c *judging) settled() bool {
 
 // start is when the request's window opens, if it is proven.
 func (c *judging) start() time.Time {
-	merged := c.pull.MergedAt
-	if !c.FirstMerged.IsZero() && c.FirstMerged.Before(merged) {
-		merged = c.FirstMerged
+	if !c.FirstMerged.IsZero() && c.FirstMerged.Before(c.pull.MergedAt) {
+		return startOf(c.Request, c.FirstMerged)
 	}
-	return startOf(c.Request, merged)
+	return startOf(c.Request, Anchor(c.Request, c.pull))
 }
 
 // compiled returns the rules of the trusted state.

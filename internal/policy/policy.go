@@ -61,8 +61,8 @@ type Judgement struct {
 	ApprovalsValid time.Duration // 0: 7 days
 	Canonical      Canonical
 
-	// FirstMerged is when the first proven version of the file was merged, and so
-	// where its window starts; zero: this version is the first.
+	// FirstMerged is the Anchor of the first proven version of the file, where its
+	// window is counted from; zero: this version is the first.
 	FirstMerged time.Time
 	// Rules are the compiled rules of Trusted, for callers that judge many
 	// requests against one tree; nil: compiled here.
