@@ -53,14 +53,26 @@ type Trust struct {
 // Forge is the place where pull requests live. Exactly one way to log in is set:
 // Token, or AppID with InstallationID and PrivateKeyFile.
 type Forge struct {
-	Type           string // "github"
+	Type           string // one of the constants below
 	AppID          int64
 	InstallationID int64
 	PrivateKeyFile string // path; read by whoever signs with it, so that it can be rotated
 	Token          Secret
 	BaseURL        string // of the API; empty: the forge's public one
-	Repository     string // owner/name
+	Repository     string // owner/name; on GitLab the whole path, with groups
+	Report         bool   // set a status on open pull requests and keep one comment there
 }
+
+// The types of forges, and whether the reconciler tells on pull requests what they
+// would bring.
+const (
+	GitHub = "github"
+	Gitea  = "gitea" // also Forgejo
+	GitLab = "gitlab"
+
+	ReportAll  = "all"
+	ReportNone = "none"
+)
 
 // Git is the login for fetching, where it differs from the forge's.
 type Git struct{ Token Secret }

@@ -14,6 +14,8 @@ var (
 	fullHash = regexp.MustCompile(`^[0-9a-f]{40}$`)
 	scpLike  = regexp.MustCompile(`^[A-Za-z0-9._-]+@([A-Za-z0-9.-]+):([^/].*)$`)
 	fullName = regexp.MustCompile(`^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$`)
+	// groupedName is how GitLab names a project, in groups that may be nested.
+	groupedName = regexp.MustCompile(`^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+$`)
 )
 
 func (l *loader) repository(c *Config, top *section) {
@@ -115,12 +117,13 @@ func (l *loader) trust(c *Config, top *section) {
 
 func (l *loader) forge(c *Config, top *section) {
 	top.need("forge")
-	s := top.sub("forge", "type", "appID", "installationID", "privateKeyFile", "token", "tokenFile", "baseURL", "repository")
+	s := top.sub("forge", "type", "appID", "installationID", "privateKeyFile", "token", "tokenFile", "baseURL", "repository", "report")
 	if !top.has("forge") {
 		return
 	}
 	s.need("type")
-	c.Forge.Type = s.oneOf("type", "github", "github")
+	c.Forge.Type = s.oneOf("type", GitHub, GitHub, Gitea, GitLab)
+	c.Forge.Report = s.oneOf("report", ReportAll, ReportAll, ReportNone) == ReportAll
 	c.Forge.AppID = s.number("appID", 0, 1)
 	c.Forge.InstallationID = s.number("installationID", 0, 1)
 	c.Forge.PrivateKeyFile = s.filePath("privateKeyFile", "")
@@ -128,9 +131,12 @@ func (l *loader) forge(c *Config, top *section) {
 		l.readable(s.values["privateKeyFile"], "forge.privateKeyFile", c.Forge.PrivateKeyFile)
 	}
 	c.Forge.Token = s.secret("token")
-	l.login(s)
+	l.login(s, c.Forge.Type)
 
 	c.Forge.BaseURL = s.word("baseURL", "")
+	if c.Forge.Type == Gitea {
+		s.need("baseURL")
+	}
 	if c.Forge.BaseURL != "" {
 		if problem := httpURL(c.Forge.BaseURL); problem != "" {
 			s.wrong("baseURL", problem)
@@ -139,12 +145,19 @@ func (l *loader) forge(c *Config, top *section) {
 	c.Forge.Repository = s.word("repository", "")
 	switch {
 	case c.Forge.Repository != "":
+		if c.Forge.Type == GitLab && groupedName.MatchString(c.Forge.Repository) {
+			return
+		}
 		if !fullName.MatchString(c.Forge.Repository) {
 			s.wrong("repository", "must be owner/name")
 		}
 	case c.Repository.URL != "":
 		_, repo, _ := remote(c.Repository.URL)
 		repo = strings.TrimSuffix(strings.Trim(repo, "/"), ".git")
+		if c.Forge.Type == GitLab && c.Repository.Host != "" && groupedName.MatchString(repo) {
+			c.Forge.Repository = repo
+			return
+		}
 		if name := path.Join(path.Base(path.Dir(repo)), path.Base(repo)); c.Repository.Host != "" && fullName.MatchString(name) {
 			c.Forge.Repository = name
 			return
@@ -154,10 +167,12 @@ func (l *loader) forge(c *Config, top *section) {
 }
 
 // login checks that there is exactly one way to log in to the forge.
-func (l *loader) login(s *section) {
+func (l *loader) login(s *section, forge string) {
 	app := s.has("appID") || s.has("installationID") || s.has("privateKeyFile")
 	token := s.has("token") || s.has("tokenFile")
 	switch {
+	case app && forge != GitHub:
+		l.problem(s.node, "forge: apps are GitHub's; give "+forge+" a token or tokenFile")
 	case app && token:
 		l.problem(s.node, "forge: give either an app (appID, installationID, privateKeyFile) or a token, not both")
 	case app:
