@@ -39,6 +39,9 @@ func (g *Client) Check(ctx context.Context) []error {
 	if _, _, err := g.api.PullRequests.List(ctx, g.owner, g.name, nil); err != nil {
 		found = append(found, g.failed(ctx, "pull requests", err))
 	}
+	if _, _, err := g.api.Repositories.ListStatuses(ctx, g.owner, g.name, branch, nil); err != nil {
+		found = append(found, g.failed(ctx, "commit statuses", err))
+	}
 	return found
 }
 
@@ -53,11 +56,18 @@ func (g *Client) checkRights(have map[string]bool) (found []error) {
 	if err != nil {
 		return []error{fmt.Errorf("github: permissions of the App: %w", err)}
 	}
-	for _, need := range []struct{ name, have string }{
-		{"contents", p.GetContents()}, {"pull_requests", p.GetPullRequests()},
+	// Of comments on pull requests, GitHub's list of permissions by endpoint says
+	// that either issues or pull_requests is enough, to write, change and delete
+	// them: docs.github.com/rest/authentication/permissions-required-for-github-apps,
+	// under "Pull requests". So issues is not asked for.
+	for _, need := range []struct{ name, have, want string }{
+		{"metadata", p.GetMetadata(), "read"},
+		{"contents", p.GetContents(), "write"},
+		{"pull_requests", p.GetPullRequests(), "write"},
+		{"statuses", p.GetStatuses(), "write"},
 	} {
-		if need.have != "write" {
-			found = append(found, fmt.Errorf("github: the App has the permission %s: %q, and needs \"write\"", need.name, need.have))
+		if need.have != need.want && need.have != "write" {
+			found = append(found, fmt.Errorf("github: the App has the permission %s: %q, and needs %q", need.name, need.have, need.want))
 		}
 	}
 	return found

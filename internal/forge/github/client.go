@@ -1,6 +1,6 @@
 // Package github speaks to GitHub and GitHub Enterprise Server over their REST
-// API. It reads what package forge gathers evidence from, and opens, closes and
-// merges the reconciler's own pull requests.
+// API. It reads what package forge gathers evidence from, opens, closes and merges
+// the reconciler's own pull requests, and says on others what they would do.
 //
 // It reports what GitHub says and decides nothing. It keeps no state but caches:
 // what it forgets is asked for again.
@@ -29,7 +29,7 @@ const DefaultTimeout = 30 * time.Second
 // Config says which repository, and who asks: a token, or a GitHub App.
 type Config struct {
 	Repo           string // owner/name
-	Branch         string // that is watched; used by Check only; empty: the default branch
+	Branch         string // that is watched; empty: the default branch
 	BaseURL        string // of the API; empty: https://api.github.com
 	Host           string // of identities; empty: from BaseURL
 	Token          string
@@ -41,7 +41,7 @@ type Config struct {
 	Now            func() time.Time  // nil: time.Now
 }
 
-// Client is a forge.Reader and a forge.Reverter. It is safe for concurrent use.
+// Client is a forge.Client. It is safe for concurrent use.
 type Client struct {
 	api         *gh.Client
 	owner, name string

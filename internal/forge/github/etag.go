@@ -61,7 +61,7 @@ func (t *etags) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.Header, resp.Body, resp.ContentLength = header, io.NopCloser(bytes.NewReader(known.body)), int64(len(known.body))
 		return resp, nil
 	}
-	body, err := slurp(resp)
+	body, err := slurp(r, resp)
 	if err != nil {
 		return nil, err
 	}

@@ -22,9 +22,8 @@ import (
 )
 
 var (
-	_ forge.Reader   = (*Client)(nil)
-	_ forge.Reverter = (*Client)(nil)
-	_ forge.History  = (*source.Repo)(nil)
+	_ forge.Client  = (*Client)(nil)
+	_ forge.History = (*source.Repo)(nil)
 )
 
 func TestMain(m *testing.M) {

@@ -70,12 +70,16 @@ func (g *Client) pull(ctx context.Context, number int) (*gh.PullRequest, error) 
 }
 
 func (g *Client) convert(p *gh.PullRequest) forge.PullRequest {
-	return forge.PullRequest{
+	out := forge.PullRequest{
 		Number: p.GetNumber(), Title: p.GetTitle(), URL: p.GetHTMLURL(), State: p.GetState(), Author: g.identity(p.User),
 		BaseRepoID: p.GetBase().GetRepo().GetID(), BaseRef: p.GetBase().GetRef(),
 		HeadRepoID: p.GetHead().GetRepo().GetID(), HeadRepo: p.GetHead().GetRepo().GetFullName(), HeadRef: p.GetHead().GetRef(), HeadSHA: p.GetHead().GetSHA(),
-		Commits: p.GetCommits(), CreatedAt: p.GetCreatedAt().UTC(), MergedAt: utc(p.MergedAt), MergeCommit: p.GetMergeCommitSHA(),
+		Commits: p.GetCommits(), CreatedAt: p.GetCreatedAt().UTC(), MergedAt: utc(p.MergedAt), UpdatedAt: utc(p.UpdatedAt),
 	}
+	if !out.MergedAt.IsZero() { // before, GitHub names the commit of a test merge here
+		out.MergeCommit = p.GetMergeCommitSHA()
+	}
+	return out
 }
 
 // identity drops the number of the account that stands for all deleted ones.

@@ -32,20 +32,43 @@ func (t *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := slurp(resp); err != nil {
+	if _, err := slurp(r, resp); err != nil {
 		return nil, err
 	}
 	return resp, nil
 }
 
-// slurp reads the body of an answer and puts a copy in its place.
-func slurp(resp *http.Response) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+// answerLimit is the key of a tighter limit in the context of a request, which is
+// all that go-github hands on to here.
+type answerLimit struct{}
+
+// limitAnswer bounds the answers to requests, in bytes. Errors are not bound by it.
+func limitAnswer(ctx context.Context, limit int64) context.Context {
+	return context.WithValue(ctx, answerLimit{}, limit)
+}
+
+// tooLarge is the error of an answer that was not read to its end.
+type tooLarge struct{ limit int64 }
+
+func (e *tooLarge) Error() string { return fmt.Sprintf("answer is larger than %d bytes", e.limit) }
+
+// slurp reads the body of the answer to a request and puts a copy in its place. Of
+// one that is too large it reads no more than shows that.
+func slurp(r *http.Request, resp *http.Response) ([]byte, error) {
+	limit := int64(maxAnswer)
+	if n, ok := r.Context().Value(answerLimit{}).(int64); ok && resp.StatusCode == http.StatusOK {
+		limit = min(limit, n)
+	}
+	if resp.ContentLength > limit {
+		_ = resp.Body.Close()
+		return nil, &tooLarge{limit: limit}
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err := errors.Join(err, resp.Body.Close()); err != nil {
 		return nil, err
 	}
-	if len(body) > maxAnswer {
-		return nil, fmt.Errorf("answer is larger than %d bytes", maxAnswer)
+	if int64(len(body)) > limit {
+		return nil, &tooLarge{limit: limit}
 	}
 	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return body, nil
