@@ -1,9 +1,12 @@
 package minihub
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // status is a commit status; the last one of a context counts.
@@ -15,6 +18,33 @@ type status struct {
 	createdAt              time.Time
 }
 
+// The limits of commit statuses.
+const (
+	maxStatuses    = 1000 // of one commit and context
+	maxDescription = 140  // characters
+)
+
+// Status is a commit status as the Go side sees it.
+type Status struct {
+	State, Context, Description, URL string
+	Creator                          string // login
+	CreatedAt                        time.Time
+}
+
+// Statuses lists the statuses of a commit, newest first: all that were ever set.
+func (h *Hub) Statuses(fullName, sha string) ([]Status, error) {
+	var out []Status
+	err := h.withRepo(fullName, func(r *repo) error {
+		for _, s := range slices.Backward(r.statuses) {
+			if s.sha == sha {
+				out = append(out, Status{State: s.state, Context: s.context, Description: s.description, URL: s.targetURL, Creator: s.creator.login, CreatedAt: s.createdAt})
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
 // SetStatus sets a commit status as an account: state is error, failure, pending
 // or success.
 func (h *Hub) SetStatus(fullName, sha, login, context, state string) error {
@@ -23,22 +53,35 @@ func (h *Hub) SetStatus(fullName, sha, login, context, state string) error {
 		if err != nil {
 			return err
 		}
-		h.addStatus(r, status{sha: sha, state: state, context: context, creator: u})
-		return nil
+		_, err = h.addStatus(r, status{sha: sha, state: state, context: context, creator: u})
+		return err
 	})
 }
 
-func (h *Hub) addStatus(r *repo, s status) status {
+func (h *Hub) addStatus(r *repo, s status) (status, error) {
+	if utf8.RuneCountInString(s.description) > maxDescription {
+		return s, invalid("Status", "description", "custom", fmt.Sprintf("description is too long (maximum is %d characters)", maxDescription))
+	}
+	n := 0
+	for _, o := range r.statuses {
+		if o.sha == s.sha && strings.EqualFold(o.context, s.context) {
+			n++
+		}
+	}
+	if n >= maxStatuses {
+		return s, invalid("Status", "", "custom", "This SHA and context has reached the maximum number of statuses.")
+	}
 	s.id, s.createdAt = h.id(), h.now()
 	r.statuses = append(r.statuses, s)
-	return s
+	return s, nil
 }
 
 // latest returns the last status of each context of a commit, newest first.
+// Contexts are not told apart by case.
 func (r *repo) latest(sha string) []status {
 	var out []status
 	for _, s := range slices.Backward(r.statuses) {
-		if s.sha == sha && !slices.ContainsFunc(out, func(o status) bool { return o.context == s.context }) {
+		if s.sha == sha && !slices.ContainsFunc(out, func(o status) bool { return strings.EqualFold(o.context, s.context) }) {
 			out = append(out, s)
 		}
 	}
@@ -47,7 +90,7 @@ func (r *repo) latest(sha string) []status {
 
 func (h *Hub) statusState(r *repo, sha, context string) string {
 	for _, s := range r.latest(sha) {
-		if s.context == context {
+		if strings.EqualFold(s.context, context) {
 			return s.state
 		}
 	}
@@ -82,10 +125,13 @@ func createStatus(c *call) error {
 	if c.hub.objectType(c.ctx(), r, sha) != "commit" {
 		return invalid("Status", "", "custom", "No commit found for SHA: "+sha)
 	}
-	s := c.hub.addStatus(r, status{
+	s, err := c.hub.addStatus(r, status{
 		sha: sha, state: in.State, context: orElse(in.Context, "default"),
 		description: in.Description, targetURL: in.TargetURL, creator: c.user,
 	})
+	if err != nil {
+		return err
+	}
 	c.reply(http.StatusCreated, c.urls.status(r, s))
 	return nil
 }

@@ -57,10 +57,6 @@ func (c *call) asApp() (*app, error) {
 	return c.app, nil
 }
 
-func appPermissions() obj {
-	return obj{"contents": "write", "metadata": "read", "pull_requests": "write", "statuses": "write", "issues": "write"}
-}
-
 func getApp(c *call) error {
 	a, err := c.asApp()
 	if err != nil {
@@ -70,7 +66,7 @@ func getApp(c *call) error {
 		"id": a.id, "slug": a.slug, "node_id": nodeID("App", a.id), "name": a.slug, "description": nil,
 		"owner": c.urls.user(a.bot), "external_url": c.urls.html, "html_url": c.urls.html + "/apps/" + a.slug,
 		"created_at": stamp(a.createdAt), "updated_at": stamp(a.createdAt),
-		"permissions": appPermissions(), "events": []string{"push", "pull_request"},
+		"permissions": a.permissions, "events": []string{"push", "pull_request", "pull_request_review"},
 	})
 	return nil
 }
@@ -98,7 +94,7 @@ func getInstallation(c *call) error {
 		"target_id": in.account.id, "target_type": in.account.kind, "repository_selection": "selected",
 		"access_tokens_url": api + "/access_tokens", "repositories_url": c.urls.api + "/installation/repositories",
 		"html_url": fmt.Sprintf("%s/settings/installations/%d", c.urls.html, in.id),
-		"events":   []string{"push", "pull_request"}, "permissions": appPermissions(), "single_file_name": nil,
+		"events":   []string{"push", "pull_request", "pull_request_review"}, "permissions": a.permissions, "single_file_name": nil,
 		"created_at": stamp(in.createdAt), "updated_at": stamp(in.createdAt), "suspended_by": nil, "suspended_at": nil,
 	})
 	return nil
@@ -113,7 +109,7 @@ func createInstallationToken(c *call) error {
 	expires := c.hub.opts.AuthNow().UTC().Add(time.Hour).Truncate(time.Second)
 	c.hub.tokens[token] = &credential{user: a.bot, app: a, expires: expires}
 	c.reply(http.StatusCreated, obj{
-		"token": token, "expires_at": stamp(expires), "permissions": appPermissions(), "repository_selection": "selected",
+		"token": token, "expires_at": stamp(expires), "permissions": a.permissions, "repository_selection": "selected",
 	})
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -68,6 +69,7 @@ type app struct {
 	bot           *user
 	createdAt     time.Time
 	installations map[int64]*installation
+	permissions   map[string]string
 }
 
 type installation struct {
@@ -82,8 +84,23 @@ func (h *Hub) AddApp(id int64, slug string, key *rsa.PublicKey) User {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	bot := h.newUser(slug+"[bot]", "Bot", 0)
-	h.apps[id] = &app{id: id, slug: slug, key: key, bot: bot, createdAt: h.now(), installations: map[int64]*installation{}}
+	h.apps[id] = &app{id: id, slug: slug, key: key, bot: bot, createdAt: h.now(), installations: map[int64]*installation{}, permissions: map[string]string{
+		"contents": "write", "metadata": "read", "pull_requests": "write", "statuses": "write",
+	}}
 	return bot.public()
+}
+
+// PermitApp changes the permissions that an app says it has, such as statuses:
+// write. They are told, not enforced: InstallApp says what the app may do.
+func (h *Hub) PermitApp(appID int64, permissions map[string]string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	a := h.apps[appID]
+	if a == nil {
+		return refuse(http.StatusNotFound, "no app %d", appID)
+	}
+	a.permissions = maps.Clone(permissions)
+	return nil
 }
 
 // InstallApp installs an app on a repository with a permission; installationID is

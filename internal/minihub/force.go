@@ -19,6 +19,8 @@ func (h *Hub) ForceReview(fullName string, number int, login, state string) (int
 		}
 		rv := &review{id: h.id(), user: u, state: state, commit: p.headSHA, submittedAt: h.now()}
 		p.reviews = append(p.reviews, rv)
+		p.updatedAt = h.now()
+		h.hooks.review(h, p, rv, "submitted", u)
 		id = rv.id
 		return nil
 	})

@@ -44,6 +44,7 @@ type Hub struct {
 	limitMax int
 
 	slowMergeability int // see SlowMergeability
+	maxFiles         int // see LimitFiles
 
 	log requestLog // has its own lock: a hanging request must not block it
 
@@ -88,6 +89,7 @@ func New(opts Options) (*Hub, error) {
 		apps:     map[int64]*app{},
 		limits:   map[string]*rateWindow{},
 		limitMax: opts.RateLimit,
+		maxFiles: 3000,
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "repositories"), 0o755); err != nil {
 		return nil, fmt.Errorf("minihub: %w", err)

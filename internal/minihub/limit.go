@@ -21,6 +21,14 @@ func (h *Hub) SetRateLimit(limit int) {
 	h.limits = map[string]*rateWindow{}
 }
 
+// LimitFiles changes how many files of a pull request are listed, which is 3000 as
+// on GitHub. changed_files goes on to count all.
+func (h *Hub) LimitFiles(limit int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.maxFiles = limit
+}
+
 func (h *Hub) window(key string) *rateWindow {
 	w := h.limits[key]
 	if w == nil || !h.now().Before(w.reset) {

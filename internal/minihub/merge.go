@@ -174,7 +174,7 @@ func (h *Hub) land(ctx context.Context, p *pull, by *user, before, mergeCommit s
 	p.state = "closed"
 	p.record(h, "merged", by, mergeCommit, nil)
 	p.record(h, "closed", by, "", nil)
-	h.hooks.pull(h, p, "closed", by)
+	h.hooks.pull(h, p, "closed", by, nil)
 	return nil
 }
 

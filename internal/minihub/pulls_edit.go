@@ -22,14 +22,12 @@ func (h *Hub) editPull(ctx context.Context, p *pull, by *user, e pullEdit) error
 	if !p.mayEdit(by) {
 		return forbidden()
 	}
-	if e.Title != nil {
-		if strings.TrimSpace(*e.Title) == "" {
-			return invalid("PullRequest", "title", "missing_field", "")
-		}
-		p.title = *e.Title
+	if e.Title != nil && strings.TrimSpace(*e.Title) == "" {
+		return invalid("PullRequest", "title", "missing_field", "")
 	}
-	if e.Body != nil {
-		p.body = *e.Body
+	if changes := p.rewrite(e.Title, e.Body); len(changes) > 0 {
+		p.updatedAt = h.now()
+		h.hooks.pull(h, p, "edited", by, obj{"changes": changes})
 	}
 	if e.Base != nil && *e.Base != p.baseRef {
 		if err := h.retarget(ctx, p, by, *e.Base); err != nil {
@@ -41,8 +39,21 @@ func (h *Hub) editPull(ctx context.Context, p *pull, by *user, e pullEdit) error
 			return err
 		}
 	}
-	p.updatedAt = h.now()
 	return nil
+}
+
+// rewrite changes title and body, and returns what they were where they differ.
+func (p *pull) rewrite(title, body *string) obj {
+	changes := obj{}
+	if title != nil && *title != p.title {
+		changes["title"] = obj{"from": p.title}
+		p.title = *title
+	}
+	if body != nil && *body != p.body {
+		changes["body"] = obj{"from": p.body}
+		p.body = *body
+	}
+	return changes
 }
 
 func (h *Hub) retarget(ctx context.Context, p *pull, by *user, base string) error {
@@ -63,9 +74,13 @@ func (h *Hub) retarget(ctx context.Context, p *pull, by *user, base string) erro
 	if contained {
 		return invalid("PullRequest", "base", "custom", fmt.Sprintf("There are no new commits between base branch '%s' and head branch '%s'", base, p.headRef))
 	}
+	was := obj{"ref": obj{"from": p.baseRef}, "sha": obj{"from": p.baseSHA}}
 	p.baseRef, p.baseSHA = base, sha
+	if err := h.tryMerge(ctx, p); err != nil {
+		return err
+	}
 	p.record(h, "base_ref_changed", by, "", nil)
-	h.hooks.pull(h, p, "edited", by)
+	h.hooks.pull(h, p, "edited", by, obj{"changes": obj{"base": was}})
 	return nil
 }
 
@@ -102,11 +117,14 @@ func (h *Hub) setState(ctx context.Context, p *pull, by *user, state string) err
 		if err := h.keepHead(ctx, p); err != nil {
 			return err
 		}
+		if err := h.tryMerge(ctx, p); err != nil {
+			return err
+		}
 	}
 	p.state = "open"
 	p.closedAt = time.Time{}
 	p.record(h, "reopened", by, "", nil)
-	h.hooks.pull(h, p, "reopened", by)
+	h.hooks.pull(h, p, "reopened", by, nil)
 	return nil
 }
 

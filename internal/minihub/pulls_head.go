@@ -66,7 +66,7 @@ func (h *Hub) headMoved(ctx context.Context, p *pull, after string, by *user, fo
 	if forced {
 		p.record(h, "head_ref_force_pushed", by, after, nil)
 	}
-	h.hooks.pull(h, p, "synchronize", by)
+	h.hooks.pull(h, p, "synchronize", by, obj{"before": before, "after": after})
 	if prot, ok := p.base.protections[p.baseRef]; ok && prot.DismissStale && before != after {
 		for _, rv := range p.reviews {
 			if rv.state == Approved {
@@ -88,5 +88,5 @@ func (h *Hub) closePull(p *pull, by *user) {
 	p.state = "closed"
 	p.closedAt = h.now()
 	p.record(h, "closed", by, "", nil)
-	h.hooks.pull(h, p, "closed", by)
+	h.hooks.pull(h, p, "closed", by, nil)
 }

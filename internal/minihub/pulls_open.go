@@ -92,7 +92,7 @@ func (h *Hub) openPull(ctx context.Context, r *repo, by *user, in PullRequest) (
 		return nil, err
 	}
 	r.pulls = append(r.pulls, p)
-	h.hooks.pull(h, p, "opened", by)
+	h.hooks.pull(h, p, "opened", by, nil)
 	return p, nil
 }
 

@@ -3,6 +3,7 @@ package minihub
 import (
 	"net/http"
 	"slices"
+	"time"
 )
 
 // Pull is a pull request as the Go side sees it.
@@ -15,12 +16,13 @@ type Pull struct {
 	MergeCommit string
 	Head, Base  string // branches
 	HeadSHA     string
+	UpdatedAt   time.Time
 }
 
 func (p *pull) public() Pull {
 	return Pull{
 		Number: int(p.number), Title: p.title, Author: p.author.login, State: p.state, Merged: p.merged(),
-		MergeCommit: p.mergeCommit, Head: p.headRef, Base: p.baseRef, HeadSHA: p.headSHA,
+		MergeCommit: p.mergeCommit, Head: p.headRef, Base: p.baseRef, HeadSHA: p.headSHA, UpdatedAt: p.updatedAt,
 	}
 }
 
@@ -54,6 +56,11 @@ func (h *Hub) ClosePull(fullName string, number int, login string) error {
 // ReopenPull reopens a pull request as an account.
 func (h *Hub) ReopenPull(fullName string, number int, login string) error {
 	return h.edit(fullName, number, login, pullEdit{State: new("open")})
+}
+
+// EditPull changes title and body of a pull request as an account.
+func (h *Hub) EditPull(fullName string, number int, login, title, body string) error {
+	return h.edit(fullName, number, login, pullEdit{Title: &title, Body: &body})
 }
 
 // Retarget changes the base branch of a pull request as an account.

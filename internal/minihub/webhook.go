@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -82,16 +83,19 @@ func loginOf(u *user) string {
 	return u.login
 }
 
-func (q *hookQueue) pull(h *Hub, p *pull, action string, by *user) {
+// pull sends what happened to a pull request; extra is what only this action has.
+func (q *hookQueue) pull(h *Hub, p *pull, action string, by *user, extra obj) {
 	if len(q.of(p.base)) == 0 {
 		return
 	}
 	u := h.hookURLs()
 	body := u.pullSimple(p)
 	body["merged"] = p.merged()
-	q.send(h, p.base, "pull_request", obj{
+	payload := obj{
 		"action": action, "number": p.number, "pull_request": body, "repository": u.repository(p.base), "sender": u.user(by),
-	})
+	}
+	maps.Copy(payload, extra)
+	q.send(h, p.base, "pull_request", payload)
 }
 
 func (q *hookQueue) review(h *Hub, p *pull, rv *review, action string, by *user) {
