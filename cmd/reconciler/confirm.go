@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os/user"
 	"regexp"
 	"slices"
 
@@ -45,13 +44,7 @@ once.`,
 			if err != nil {
 				return err
 			}
-			who := "unknown"
-			if u, err := user.Current(); err == nil {
-				who = u.Username
-			}
-			if by, _ := a.env("SUDO_USER"); by != "" {
-				who += " (sudo by " + safe(by) + ")"
-			}
+			who := a.operator()
 			if err := led.Confirm(cmd.Context(), args[0], who); err != nil {
 				return err
 			}

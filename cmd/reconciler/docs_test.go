@@ -19,7 +19,7 @@ func commandsPage(t *testing.T) string {
 	a := testApp(&bytes.Buffer{}, &bytes.Buffer{})
 	root := a.root()
 	root.InitDefaultHelpCmd()
-	for _, c := range append([]*cobra.Command{root}, root.Commands()...) {
+	for _, c := range everyCommand(root) {
 		if !c.IsAvailableCommand() && c != root && c.Name() != "help" {
 			continue
 		}
@@ -32,6 +32,15 @@ func commandsPage(t *testing.T) string {
 		out.WriteString("\n## " + c.CommandPath() + "\n\n```text\n" + strings.TrimSpace(text.String()) + "\n```\n")
 	}
 	return out.String()
+}
+
+// everyCommand returns a command and all below it, in the order of the help.
+func everyCommand(c *cobra.Command) []*cobra.Command {
+	out := []*cobra.Command{c}
+	for _, sub := range c.Commands() {
+		out = append(out, everyCommand(sub)...)
+	}
+	return out
 }
 
 func testApp(out, errOut *bytes.Buffer) *app {
@@ -62,7 +71,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 	t.Parallel()
 	root := testApp(&bytes.Buffer{}, &bytes.Buffer{}).root()
 	root.InitDefaultHelpCmd()
-	for _, c := range append([]*cobra.Command{root}, root.Commands()...) {
+	for _, c := range everyCommand(root) {
 		name := c.CommandPath()
 		switch {
 		case c.Example == "":

@@ -23,6 +23,7 @@ type status struct {
 	Holds    []grants.Hold   `json:"holds"`
 	Overdue  int             `json:"overdue"`
 	Withheld []withheld      `json:"withheld"`
+	Paused   []pausedTarget  `json:"paused"`
 	Drift    []ledger.Drift  `json:"drift"`
 	Requests []requestStatus `json:"requests"`
 	Reverts  []ledger.Revert `json:"reverts"`
@@ -40,7 +41,7 @@ func (a *app) statusCmd() *cobra.Command {
 		Use:   "status",
 		Short: "Who holds what now, and until when",
 		Long: `Show who holds what on which target, until when and because of which request;
-access that nobody asked for (drift); and requests that are not granted, with what
+access that nobody asked for (drift); paused targets; and requests that are not granted, with what
 is missing. It reads the ledger only and works while Git and the forge are down.
 
 Exit code 1: a revoke is overdue or withheld by the guard, drift was found, or the
@@ -89,6 +90,9 @@ func readStatus(ctx context.Context, cfg *config.Config, led *ledger.Ledger, now
 		}
 	}
 	if s.Withheld, err = readWithheld(ctx, cfg, led, s.Holds, now); err != nil {
+		return s, err
+	}
+	if s.Paused, err = readPaused(ctx, led); err != nil {
 		return s, err
 	}
 	if s.Drift, err = led.Drift(ctx); err != nil {
@@ -177,6 +181,9 @@ func (a *app) statusTable(w io.Writer, s status) error {
 	}
 	for _, x := range s.Withheld {
 		fmt.Fprintf(a.err, "%s: %s\n", a.tint(a.err, red, "withheld"), x)
+	}
+	for _, p := range s.Paused {
+		fmt.Fprintf(a.err, "%s: %s\n", a.tint(a.err, yellow, "paused"), p)
 	}
 	for _, d := range s.Drift {
 		fmt.Fprintf(a.err, "%s: %s (since %s)\n", a.tint(a.err, yellow, "drift"), safe(d.Grant.String()), stamp(d.Since))
