@@ -37,6 +37,7 @@ type Metrics struct {
 	lastPoll      prometheus.Gauge
 	forgeRequests *prometheus.CounterVec
 	headAccepted  prometheus.Gauge
+	emergencies   *prometheus.GaugeVec
 }
 
 // lagBuckets run from 10 ms to 1 h, in seconds.
@@ -77,14 +78,16 @@ func NewMetrics(version string) *Metrics {
 		forgeRequests: counter("forge_requests_total", "Requests to the forge, by HTTP status (0: no answer).", "code"),
 		headAccepted:  prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "tenure", Name: "head_accepted_timestamp_seconds", Help: "When the last head of the branch was accepted."}),
 	}
+	m.emergencies = gauge("emergencies", "Uses of break-glass, by state: running, unreviewed, and of these late.", "state")
 	info := gauge("build_info", "Version of the program; the value is always 1.", "version", "goversion")
 	info.WithLabelValues(version, runtime.Version()).Set(1)
 	m.registry.MustRegister(m.passes, m.passDuration, m.grants, m.grantLag, m.revokes, m.revokeLag, m.callDuration, m.failures,
-		m.overdue, m.withheld, m.drift, m.polls, m.lastPoll, m.forgeRequests, m.headAccepted, info,
+		m.overdue, m.withheld, m.drift, m.polls, m.lastPoll, m.forgeRequests, m.headAccepted, m.emergencies, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	// A counter that appears with its first error has no increase to alert on.
 	m.polls.WithLabelValues(resultOK)
 	m.polls.WithLabelValues(resultError)
+	m.Emergencies(0, 0, 0)
 	return m
 }
 
@@ -177,3 +180,11 @@ func result(err error) string {
 func seconds(d time.Duration) float64 { return max(d, 0).Seconds() }
 
 func timestamp(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+// Emergencies says how many uses of break-glass are running, how many wait for
+// their review, and how many of these are past its deadline.
+func (m *Metrics) Emergencies(running, unreviewed, late int) {
+	m.emergencies.WithLabelValues("running").Set(float64(running))
+	m.emergencies.WithLabelValues("unreviewed").Set(float64(unreviewed))
+	m.emergencies.WithLabelValues("late").Set(float64(late))
+}
