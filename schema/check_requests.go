@@ -38,6 +38,11 @@ func (b *builder) checkPolicies() {
 			for j, use := range c.doc.Roles {
 				c.role(prefix, j, use)
 			}
+			for j, h := range p.doc.Tests[i].Held {
+				at := item(item("tests", i)+".held", j)
+				b.resolves(p.file, p.n, at+".subject", h.Subject, KindPerson, KindGroup)
+				b.resolves(p.file, p.n, at+".role", h.Role, KindRole)
+			}
 		}
 	}
 }

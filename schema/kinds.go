@@ -178,5 +178,13 @@ type PolicyTest struct {
 	Pos     Pos
 	Name    string
 	Request AccessRequest
+	Held    []Held // what others, and the subjects by other requests, hold meanwhile
 	Expect  string // "allow" or "deny"
+}
+
+// Held says that somebody holds a role for all of the window of a test's request.
+type Held struct {
+	Pos     Pos
+	Subject string // person or group
+	Role    string
 }

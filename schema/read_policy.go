@@ -1,6 +1,10 @@
 package schema
 
-import "gopkg.in/yaml.v3"
+import (
+	"slices"
+
+	"gopkg.in/yaml.v3"
+)
 
 func (d *decoder) policy(n *yaml.Node) *Policy {
 	p := &Policy{Pos: d.pos(n)}
@@ -53,7 +57,7 @@ func (d *decoder) rule(n *yaml.Node, path string) Rule {
 
 func (d *decoder) policyTest(n *yaml.Node, path string) PolicyTest {
 	t := PolicyTest{Pos: d.pos(n)}
-	o := d.object(n, "item of tests", path+".", "name", "request", "expect")
+	o := d.object(n, "item of tests", path+".", "name", "request", "held", "expect")
 	if o == nil {
 		return t
 	}
@@ -62,6 +66,29 @@ func (d *decoder) policyTest(n *yaml.Node, path string) PolicyTest {
 	if n := o.get("request"); n != nil {
 		t.Request = *d.request(n, "request", path+".request.")
 	}
+	if n := o.get("held"); n != nil {
+		d.items(n, "held", path+".held", 0, maxItems, func(item *yaml.Node, path string) {
+			h := d.held(item, path)
+			same := func(o Held) bool { return o.Subject == h.Subject && o.Role == h.Role }
+			if h.Subject != "" && h.Role != "" && slices.ContainsFunc(t.Held, same) {
+				d.problem(item, "%s holds %s twice in held; keep one", show(h.Subject), show(h.Role))
+			}
+			t.Held = append(t.Held, h)
+		})
+	}
 	t.Expect = o.choice("expect", "allow", "deny")
 	return t
+}
+
+// held reads who holds which role while a test's request would be in force.
+func (d *decoder) held(n *yaml.Node, path string) Held {
+	h := Held{Pos: d.pos(n)}
+	o := d.object(n, "item of held", path+".", "subject", "role")
+	if o == nil {
+		return h
+	}
+	o.need("subject", "role")
+	h.Subject = o.text("subject", wrongName)
+	h.Role = o.text("role", wrongName)
+	return h
 }

@@ -8,6 +8,7 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 
+	"github.com/tenure-dev/tenure/grants"
 	"github.com/tenure-dev/tenure/schema"
 )
 
@@ -18,6 +19,23 @@ type asking struct {
 	subjects []*schema.Person // groups expanded, by name
 	author   *schema.Person   // nil: not known
 	start    time.Time        // zero: not known before the merge
+	others   []grants.Decision
+	held     []schema.Held // said by a policy test, for all of the window
+
+	seen *across // of others and held; nil: not asked for yet
+}
+
+// across returns what is held beside the request. It cannot be told before the window
+// is known, where others may hold something in it.
+func (a *asking) across() (*across, error) {
+	if a.seen == nil {
+		from, until := startOf(a.request, a.start), endOf(a.request, a.start)
+		if len(a.others) > 0 && (from.IsZero() || until.IsZero()) {
+			return nil, errUnknown
+		}
+		a.seen = newAcross(a, from, until)
+	}
+	return a.seen, nil
 }
 
 // pair is one subject in one role, with the variables that expressions see.
@@ -66,9 +84,9 @@ func subjectsOf(tree *schema.Tree, r *schema.AccessRequest) (known []*schema.Per
 func (a *asking) vars(subject *schema.Person, role *schema.Role, params map[string]string) map[string]any {
 	return map[string]any{
 		"request": a.requestValue(subject),
-		"subject": personValue(a.tree, subject),
-		"author":  personValue(a.tree, a.author),
-		"role":    roleValue(role, params),
+		"subject": a.personValue(subject),
+		"author":  a.personValue(a.author),
+		"role":    a.roleValue(role, params),
 		"targets": a.targetValues(role),
 	}
 }
@@ -121,7 +139,7 @@ func timestamp(t time.Time) ref.Val {
 }
 
 // personValue is a person; nil is one whose every field is empty.
-func personValue(tree *schema.Tree, p *schema.Person) ref.Val {
+func (a *asking) personValue(p *schema.Person) ref.Val {
 	kind := "person"
 	if p == nil {
 		p, kind = &schema.Person{}, ""
@@ -141,7 +159,14 @@ func personValue(tree *schema.Tree, p *schema.Person) ref.Val {
 			"labels":  newLabels(p.Labels),
 		},
 		lazy: map[string]func() ref.Val{
-			"groups": func() ref.Val { return stringList(groupsOf(tree, name)) },
+			"groups": func() ref.Val { return stringList(groupsOf(a.tree, name)) },
+			"roles": func() ref.Val {
+				x, err := a.across()
+				if err != nil {
+					return types.WrapErr(err)
+				}
+				return stringList(x.rolesOf(name))
+			},
 		},
 	}
 }
@@ -156,15 +181,27 @@ func groupsOf(tree *schema.Tree, person string) []string {
 	return out
 }
 
-func roleValue(r *schema.Role, params map[string]string) ref.Val {
-	return &object{name: roleTypeName, fields: map[string]ref.Val{
-		"name":        types.String(r.Name),
-		"params":      newLabels(params),
-		"maxDuration": types.Duration{Duration: r.MaxDuration},
-		"standing":    types.Bool(r.Standing),
-		"exclusive":   types.Bool(r.Exclusive),
-		"labels":      newLabels(r.Labels),
-	}}
+func (a *asking) roleValue(r *schema.Role, params map[string]string) ref.Val {
+	return &object{
+		name: roleTypeName,
+		fields: map[string]ref.Val{
+			"name":        types.String(r.Name),
+			"params":      newLabels(params),
+			"maxDuration": types.Duration{Duration: r.MaxDuration},
+			"standing":    types.Bool(r.Standing),
+			"exclusive":   types.Bool(r.Exclusive),
+			"labels":      newLabels(r.Labels),
+		},
+		lazy: map[string]func() ref.Val{
+			"holders": func() ref.Val {
+				x, err := a.across()
+				if err != nil {
+					return types.WrapErr(err)
+				}
+				return types.Int(x.holdersOf(r.Name))
+			},
+		},
+	}
 }
 
 func (a *asking) targetValues(role *schema.Role) ref.Val {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 )
@@ -58,9 +60,15 @@ type compileError struct {
 	message      string
 }
 
+// compiler compiles the expressions of one tree.
+type compiler struct {
+	env    *cel.Env
+	across bool // one of them asks what others hold
+}
+
 // compile turns an expression into a program that yields a boolean.
-func compile(env *cel.Env, text string) (cel.Program, []compileError) {
-	ast, issues := env.Compile(text)
+func (c *compiler) compile(text string) (cel.Program, []compileError) {
+	checked, issues := c.env.Compile(text)
 	if issues != nil && issues.Err() != nil {
 		var out []compileError
 		for _, e := range issues.Errors() {
@@ -68,14 +76,37 @@ func compile(env *cel.Env, text string) (cel.Program, []compileError) {
 		}
 		return nil, out
 	}
-	if ast.OutputType() != cel.BoolType {
-		return nil, []compileError{{1, 1, fmt.Sprintf("yields %s; must yield true or false", ast.OutputType())}}
+	if checked.OutputType() != cel.BoolType {
+		return nil, []compileError{{1, 1, fmt.Sprintf("yields %s; must yield true or false", checked.OutputType())}}
 	}
-	p, err := env.Program(ast, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(100))
+	c.across = c.across || asksAcross(checked.NativeRep())
+	p, err := c.env.Program(checked, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(100))
 	if err != nil {
 		return nil, []compileError{{1, 1, err.Error()}}
 	}
 	return p, nil
+}
+
+// asksAcross reports whether an expression uses a field that looks at other requests.
+// Of a value whose type shows only at run time it is assumed.
+func asksAcross(checked *ast.AST) bool {
+	found := false
+	typed := func(e ast.Expr, name string) bool {
+		t := checked.GetType(e.ID())
+		return t.Kind() == types.DynKind || t.TypeName() == name
+	}
+	ast.PreOrderVisit(checked.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		switch e.Kind() {
+		case ast.SelectKind:
+			s := e.AsSelect()
+			found = found || s.FieldName() == "roles" && typed(s.Operand(), subjectTypeName) ||
+				s.FieldName() == "holders" && typed(s.Operand(), roleTypeName)
+		case ast.CallKind:
+			call := e.AsCall()
+			found = found || call.FunctionName() == operators.Index && typed(call.Args()[0], "")
+		}
+	}))
+	return found
 }
 
 // evaluate runs a program. Any result but a boolean is an error.

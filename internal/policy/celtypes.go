@@ -49,6 +49,7 @@ func celFields(typeName string) map[string]*cel.Type {
 			"owner":   cel.StringType,
 			"active":  cel.BoolType,
 			"groups":  stringsType, // also through other groups, sorted
+			"roles":   stringsType, // held at some instant of the request, by it and by others, sorted
 			"labels":  labelsType,
 		}
 	case roleTypeName:
@@ -58,6 +59,7 @@ func celFields(typeName string) map[string]*cel.Type {
 			"maxDuration": cel.DurationType,
 			"standing":    cel.BoolType,
 			"exclusive":   cel.BoolType,
+			"holders":     cel.IntType, // people who hold it at one instant of the request, at most
 			"labels":      labelsType,
 		}
 	case targetTypeName:

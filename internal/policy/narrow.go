@@ -127,14 +127,11 @@ func (d *deciding) brings(t *schema.Tree, role *schema.Role, use schema.RoleUse,
 
 // terms are what one version allows by its own fields.
 func (d *deciding) terms(v stage, items []grants.Item) grants.Terms {
-	t := grants.Terms{
-		Span:  grants.Window{From: startOf(v.doc, d.first), Until: endOf(v.doc, d.first)},
-		Items: items,
+	return grants.Terms{
+		Span:     grants.Window{From: startOf(v.doc, d.first), Until: endOf(v.doc, d.first)},
+		Schedule: scheduleOf(v.doc),
+		Items:    items,
 	}
-	if s := v.doc.Schedule; s != nil {
-		t.Schedule = &grants.Schedule{Cron: s.Cron, Timezone: s.Timezone, Duration: s.Duration}
-	}
-	return t
 }
 
 // cut shortens terms to the present limits of the roles that were judged. A request

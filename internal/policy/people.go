@@ -84,7 +84,7 @@ func (c *judging) people() {
 			c.fail("subject", "%s is not active", s.Name)
 		}
 	}
-	c.ask = &asking{tree: c.Trusted, request: c.Request, subjects: c.subjects, author: c.author, start: c.start()}
+	c.ask = &asking{tree: c.Trusted, request: c.Request, subjects: c.subjects, author: c.author, start: c.start(), others: c.Others}
 }
 
 // mayRequest reports whether a person is in a role's requesters. An empty list is

@@ -16,9 +16,14 @@ import (
 // Rules are the compiled expressions of one tree: the rules of its policies and
 // the conditions of its roles' approvals. They are safe for concurrent use.
 type Rules struct {
-	rules []rule
-	whens map[string]cel.Program // by text; a text that does not compile is absent
+	rules  []rule
+	whens  map[string]cel.Program // by text; a text that does not compile is absent
+	across bool
 }
+
+// AcrossRequests reports whether any expression asks what other requests hold
+// (subject.roles, role.holders), so that they have to be known first.
+func (r *Rules) AcrossRequests() bool { return r != nil && r.across }
 
 // rule is one rule of a policy. A nil program of a rule that has one written is a
 // program that does not compile, and denies.
@@ -41,17 +46,18 @@ func Compile(tree *schema.Tree) (*Rules, []schema.Problem) {
 		out.rules = []rule{{Rule: schema.Rule{Name: "expressions"}, problem: err.Error()}}
 		return out, []schema.Problem{{Message: err.Error()}}
 	}
+	c := &compiler{env: env}
 	var problems []schema.Problem
 	seen := map[string]schema.Pos{}
 	for _, p := range tree.Policies {
 		for _, r := range p.Rules {
-			c, bad := compileRule(env, r)
+			compiled, bad := c.rule(r)
 			if first, dup := seen[r.Name]; dup {
 				bad = append(bad, schema.Problem{Pos: r.Pos, Message: fmt.Sprintf(
 					"rule %s is defined twice; the other is at %s:%d", r.Name, first.File, first.Line)})
 			}
 			seen[r.Name] = r.Pos
-			out.rules = append(out.rules, c)
+			out.rules = append(out.rules, compiled)
 			problems = append(problems, bad...)
 		}
 	}
@@ -60,7 +66,7 @@ func Compile(tree *schema.Tree) (*Rules, []schema.Problem) {
 			if a.When == "" {
 				continue
 			}
-			p, bad := compile(env, a.When)
+			p, bad := c.compile(a.When)
 			for _, e := range bad {
 				problems = append(problems, schema.Problem{Pos: a.Pos, Message: fmt.Sprintf(
 					"role %s: `when` of approval %d, at character %d: %s", name, i+1, e.column, e.message)})
@@ -70,11 +76,12 @@ func Compile(tree *schema.Tree) (*Rules, []schema.Problem) {
 			}
 		}
 	}
+	out.across = c.across
 	slices.SortFunc(problems, schema.Problem.Compare)
 	return out, problems
 }
 
-func compileRule(env *cel.Env, r schema.Rule) (rule, []schema.Problem) {
+func (c *compiler) rule(r schema.Rule) (rule, []schema.Problem) {
 	out := rule{Rule: r}
 	var problems []schema.Problem
 	add := func(key string, pos schema.Pos, errs []compileError) {
@@ -88,14 +95,14 @@ func compileRule(env *cel.Env, r schema.Rule) (rule, []schema.Problem) {
 	}
 	var errs []compileError
 	if r.When != "" {
-		out.when, errs = compile(env, r.When)
+		out.when, errs = c.compile(r.When)
 		add("when", r.WhenPos, errs)
 	}
 	if r.Require == "" {
 		add("require", cmp.Or(r.RequirePos, r.Pos), []compileError{{1, 1, "is missing; must be an expression that yields true or false"}})
 		return out, problems
 	}
-	out.require, errs = compile(env, r.Require)
+	out.require, errs = c.compile(r.Require)
 	add("require", r.RequirePos, errs)
 	return out, problems
 }

@@ -42,7 +42,7 @@ func (r *Rules) runTests(tree *schema.Tree) []TestResult {
 
 func (r *Rules) runTest(tree *schema.Tree, t *schema.PolicyTest) TestResult {
 	res := TestResult{Pos: t.Pos, Name: t.Name, Expect: t.Expect}
-	denials, why := r.offline(tree, &t.Request)
+	denials, why := r.offline(tree, &t.Request, t.Held)
 	if why != "" {
 		res.Detail = why
 		return res
@@ -64,8 +64,9 @@ func (r *Rules) runTest(tree *schema.Tree, t *schema.PolicyTest) TestResult {
 
 // offline runs all rules on a request that is not merged. Rules that depend on the
 // moment of the merge, where the request leaves that open, are passed over. The
-// second result says why nothing can be said.
-func (r *Rules) offline(tree *schema.Tree, req *schema.AccessRequest) ([]Denial, string) {
+// second result says why nothing can be said. Held is what is held beside the request;
+// more is not known offline.
+func (r *Rules) offline(tree *schema.Tree, req *schema.AccessRequest, held []schema.Held) ([]Denial, string) {
 	subjects, unknown := subjectsOf(tree, req)
 	if len(unknown) > 0 {
 		return nil, fmt.Sprintf("%s is neither a person nor a group", names(unknown))
@@ -81,7 +82,15 @@ func (r *Rules) offline(tree *schema.Tree, req *schema.AccessRequest) ([]Denial,
 			return nil, fmt.Sprintf("role %s does not exist", u.Role)
 		}
 	}
-	a := &asking{tree: tree, request: req, subjects: subjects}
+	for _, h := range held {
+		switch {
+		case tree.People[h.Subject] == nil && tree.Groups[h.Subject] == nil:
+			return nil, fmt.Sprintf("%s, who holds %s, is neither a person nor a group", h.Subject, h.Role)
+		case tree.Roles[h.Role] == nil:
+			return nil, fmt.Sprintf("role %s, which %s holds, does not exist", h.Role, h.Subject)
+		}
+	}
+	a := &asking{tree: tree, request: req, subjects: subjects, held: held}
 	pairs := a.pairs()
 	var out []Denial
 	for _, rule := range r.rules {
@@ -93,7 +102,7 @@ func (r *Rules) offline(tree *schema.Tree, req *schema.AccessRequest) ([]Denial,
 // Denials runs the rules of a tree on a request that is not merged yet, offline.
 // Nothing is returned for a request whose subjects or roles do not exist.
 func Denials(tree *schema.Tree, rules *Rules, r *schema.AccessRequest) []Denial {
-	out, _ := rules.offline(tree, r)
+	out, _ := rules.offline(tree, r, nil)
 	return out
 }
 
@@ -136,7 +145,7 @@ func Validate(tree *schema.Tree, canonical Canonical) []schema.Problem {
 	}
 	for _, path := range slices.Sorted(maps.Keys(tree.Requests)) {
 		req := tree.Requests[path]
-		denials, _ := rules.offline(tree, req) // unknown names are the loader's to report
+		denials, _ := rules.offline(tree, req, nil) // unknown names are the loader's to report
 		for _, d := range denials {
 			problems = append(problems, schema.Problem{Pos: req.Pos, Message: "denied by rule " + d.String()})
 		}
