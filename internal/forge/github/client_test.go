@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -136,9 +137,17 @@ func calls(g *Client) map[string]func(context.Context) error {
 			_, err := g.Open(ctx, forge.RevertRequest{Key: "k", Base: "main", Title: "t", Remove: map[string]string{"a": "b"}})
 			return err
 		},
-		"Close": func(ctx context.Context) error { return g.Close(ctx, 1, "c") },
-		"Merge": func(ctx context.Context) error { return g.Merge(ctx, 1, "s", []string{"a"}) },
-		"Check": func(ctx context.Context) error { return errors.Join(g.Check(ctx)...) },
+		"OpenPulls": func(ctx context.Context) error { _, err := g.OpenPulls(ctx); return err },
+		"Pull":      func(ctx context.Context) error { _, err := g.Pull(ctx, 1); return err },
+		"Changed":   func(ctx context.Context) error { _, err := g.Changed(ctx, 1); return err },
+		"ReadBlob":  func(ctx context.Context) error { _, err := g.ReadBlob(ctx, strings.Repeat("a", 40), 9); return err },
+		"SetStatus": func(ctx context.Context) error {
+			return g.SetStatus(ctx, strings.Repeat("a", 40), forge.Status{State: forge.StatusError})
+		},
+		"PutComment": func(ctx context.Context) error { return g.PutComment(ctx, 1, "k", "c") },
+		"Close":      func(ctx context.Context) error { return g.Close(ctx, 1, "c") },
+		"Merge":      func(ctx context.Context) error { return g.Merge(ctx, 1, "s", []string{"a"}) },
+		"Check":      func(ctx context.Context) error { return errors.Join(g.Check(ctx)...) },
 	}
 }
 
@@ -269,6 +278,30 @@ func TestAppSignsInAndItsTokenServesGitToo(t *testing.T) {
 	}
 }
 
+func TestCheckNamesThePermissionsThatAnAppLacks(t *testing.T) {
+	w := newWorld(t)
+	pem, public := key(t)
+	w.hub.AddApp(12, "tenure-app", public)
+	must(t, w.hub.InstallApp(12, 34, repo, minihub.Write))
+	all := map[string]string{"metadata": "read", "contents": "write", "pull_requests": "write", "statuses": "write"}
+	for name := range all {
+		for _, have := range []string{"", "read"} {
+			if name == "metadata" && have == "read" {
+				continue
+			}
+			lacking := maps.Clone(all)
+			if lacking[name] = have; have == "" {
+				delete(lacking, name)
+			}
+			must(t, w.hub.PermitApp(12, lacking))
+			g := w.client(func(c *Config) { c.Token, c.AppID, c.InstallationID, c.PrivateKeyFile = "", 12, 34, pem })
+			if got := g.Check(t.Context()); len(got) != 1 || !strings.Contains(got[0].Error(), fmt.Sprintf("the permission %s: %q", name, have)) {
+				t.Errorf("%s: %q: %v", name, have, got)
+			}
+		}
+	}
+}
+
 func TestAppThatIsRefused(t *testing.T) {
 	w := newWorld(t)
 	file, _ := key(t)
@@ -349,15 +382,24 @@ func TestCheckNamesWhatIsMissing(t *testing.T) {
 	if got := fmt.Sprint(w.client(func(c *Config) { c.Repo = "acme/none" }).Check(t.Context())); !strings.Contains(got, "check its name") {
 		t.Errorf("a repository that is not there: %s", got)
 	}
+	must(t, w.hub.SetPermission(repo, w.bot.Login, minihub.Write))
+	for end, want := range map[string]string{"/activity": "push record", "/statuses": "commit statuses", "/pulls": "pull requests"} {
+		w.hub.Fail(func(r *http.Request) *minihub.Failure {
+			if strings.HasSuffix(r.URL.Path, end) {
+				return &minihub.Failure{Status: http.StatusForbidden}
+			}
+			return nil
+		})
+		if got := g.Check(t.Context()); len(got) != 1 || !strings.Contains(got[0].Error(), want) {
+			t.Errorf("%s may not be read: %v", end, got)
+		}
+	}
 	w.hub.Fail(func(r *http.Request) *minihub.Failure {
 		if strings.HasSuffix(r.URL.Path, "/activity") {
 			return &minihub.Failure{Status: http.StatusForbidden}
 		}
 		return nil
 	})
-	if got := fmt.Sprint(g.Check(t.Context())); !strings.Contains(got, "push record") {
-		t.Errorf("a record that may not be read: %s", got)
-	}
 	if _, err := g.Pushes(t.Context(), repo, "other"); errors.Is(err, forge.ErrNotFound) || !errors.Is(err, forge.ErrUnavailable) {
 		t.Errorf("our own record is forbidden: %v", err)
 	}
