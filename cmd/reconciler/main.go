@@ -93,7 +93,7 @@ Exit codes of every command:
 	}
 	root.AddCommand(
 		a.runCmd(), a.validateCmd(), a.planCmd(), a.statusCmd(), a.explainCmd(), a.doctorCmd(),
-		a.policyCmd(), a.pauseCmd(), a.resumeCmd(),
+		a.codeownersCmd(), a.policyCmd(), a.pauseCmd(), a.resumeCmd(),
 		a.confirmCmd(), a.initCmd(), a.schemaCmd(), a.demoCmd(), a.completionCmd(), a.versionCmd(),
 	)
 	root.SetHelpCommand(a.helpCmd())
