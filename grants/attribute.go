@@ -23,7 +23,7 @@ func Attribute(changes []Change, holds []Hold, decisions []Decision, t time.Time
 			continue
 		}
 		n, found := slices.BinarySearchFunc(holds, ch.Item.Grant, func(h Hold, g Grant) int { return h.Grant.Compare(g) })
-		if !found || holds[n].PreExisting {
+		if !found || holds[n].PreExisting || holds[n].Stranger() {
 			continue
 		}
 		h := &holds[n]

@@ -32,6 +32,7 @@ const (
 	CauseNarrowed    Cause = "narrowed"    // a role, group, limit or the request lost it
 	CauseDeactivated Cause = "deactivated" // the person was deactivated or removed
 	CauseUnproven    Cause = "unproven"    // evidence that was counted no longer counts
+	CauseExclusive   Cause = "exclusive"   // nobody asked for it, and a role owns the entitlement; see Exclusive
 )
 
 // Removal records that a request lost a grant before its window closed, and the

@@ -12,7 +12,7 @@ import (
 // returns the steps between them: revokes first, then releases, renews, adopts,
 // grants and leaves, each sorted by grant. There is one change a grant at most.
 //
-// Nothing is revoked but what an own hold covers. A release of an own hold rests
+// Nothing is revoked but what an own hold covers; [Reclaim] is the only exception. A release of an own hold rests
 // on the observation alone: the caller carries it out only after Hold.Deadline,
 // when no act under way can bring the grant back.
 func Plan(desired []Claim, observed []Grant, owned []Hold) []Change {
@@ -34,13 +34,14 @@ func Plan(desired []Claim, observed []Grant, owned []Hold) []Change {
 // PlanBlind returns the revokes that are due whatever is on the target: own holds
 // that nobody asks for. It serves before an observation, and in place of one that
 // failed, so that no access outlives its window because the target cannot be read.
+// Strangers have no window: what is done to them rests on an observation.
 func PlanBlind(desired []Claim, owned []Hold) []Change {
 	desired = sorted(desired, compareClaims)
 	var changes []Change
 	for i := range owned {
 		h := &owned[i]
 		_, asked := slices.BinarySearchFunc(desired, h.Grant, func(c Claim, g Grant) int { return c.Grant.Compare(g) })
-		if !asked && !h.PreExisting {
+		if !asked && !h.PreExisting && !h.Stranger() {
 			changes = append(changes, revoke(h))
 		}
 	}
@@ -62,6 +63,14 @@ func step(g Grant, claim *Claim, seen bool, hold *Hold) (Change, bool) {
 		return wanted(OpRenew, claim, why), why != ""
 	case hold != nil && hold.PreExisting:
 		return drop(OpRelease, hold, "no longer asked for; it was there before the request and is left as it is"), true
+	case hold != nil && hold.Stranger() && seen:
+		ch := drop(OpLeave, hold, "on the target, but nobody asked for it: its revoke was begun")
+		ch.Cause = CauseExclusive
+		return ch, true
+	case hold != nil && hold.Stranger():
+		ch := drop(OpRelease, hold, "nobody asked for it, and it belongs to Tenure alone; the target no longer has it")
+		ch.Cause = CauseExclusive
+		return ch, true
 	case hold != nil && seen:
 		return revoke(hold), true
 	case hold != nil:

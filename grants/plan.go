@@ -36,7 +36,7 @@ type Hold struct {
 	Since       time.Time `json:"since"`            // first intent, or first sight of the pre-existing access
 	Until       time.Time `json:"until"`            // end as of the last claim
 	Deadline    time.Time `json:"deadline"`         // an act that has not returned may still take effect before this; zero: none under way
-	Holders     []Holder  `json:"holders"`          // as of the last claim
+	Holders     []Holder  `json:"holders"`          // as of the last claim; none: see Stranger
 	Revoked     time.Time `json:"revoked,omitzero"` // when the target last accepted a revoke; zero: never
 	Failures    int       `json:"failures"`         // of the current act, in a row
 	RetryAt     time.Time `json:"retryAt,omitzero"` // not to be tried again before this
@@ -59,7 +59,7 @@ const (
 	OpRevoke  Op = "revoke"  // ours, and no longer asked for
 	OpRelease Op = "release" // no longer asked for and nothing to take away: forget the hold
 	OpAdopt   Op = "adopt"   // asked for, but it was there before us: note it, never touch it
-	OpLeave   Op = "leave"   // there, not asked for, not ours: drift, reported and left alone
+	OpLeave   Op = "leave"   // there, not asked for, not ours: drift, reported and left alone; see Reclaim
 )
 
 // Change is one step of a plan, with its reason.
@@ -69,6 +69,6 @@ type Change struct {
 	Until   time.Time `json:"until,omitzero"` // end that the target is told, where it can end access itself
 	Holders []Holder  `json:"holders,omitempty"`
 	Cause   Cause     `json:"cause,omitempty"`  // of a revoke or release
-	Commit  string    `json:"commit,omitempty"` // where a removal from Git was first seen
+	Commit  string    `json:"commit,omitempty"` // where a removal from Git was first seen; of a stranger see Reclaim
 	Reason  string    `json:"reason"`           // one sentence for people
 }

@@ -13,7 +13,7 @@ import (
 
 // The core is a function of its arguments: no I/O, no clock, no state.
 func TestTheCoreIsPure(t *testing.T) {
-	imports := []string{"cmp", "errors", "fmt", "math", "slices", "strings", "time", "github.com/robfig/cron/v3"}
+	imports := []string{"cmp", "crypto/sha256", "encoding/hex", "errors", "fmt", "math", "slices", "strings", "time", "github.com/robfig/cron/v3"}
 	clock := []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker", "Local"}
 	files, err := os.ReadDir(".")
 	if err != nil {
