@@ -95,21 +95,21 @@ func getPull(c *call) error {
 	return c.replyPull(http.StatusOK, p)
 }
 
-// replyPull adds what only the answer about one pull request has.
-func (c *call) replyPull(status int, p *pull) error {
-	ctx := c.ctx()
-	o := c.urls.pullSimple(p)
-	commits, err := c.hub.commits(ctx, p)
+// pullFull adds what only the answer about one pull request has, and webhooks; of
+// mergeability it says that it is not known.
+func (h *Hub) pullFull(ctx context.Context, u urls, p *pull) (obj, error) {
+	o := u.pullSimple(p)
+	commits, err := h.commits(ctx, p)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	from, err := c.hub.base(ctx, p)
+	from, err := h.base(ctx, p)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	files, err := c.hub.diff(ctx, p.base, from, p.headSHA, false)
+	files, err := h.diff(ctx, p.base, from, p.headSHA, false)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	add, del := 0, 0
 	for _, f := range files {
@@ -121,7 +121,22 @@ func (c *call) replyPull(status int, p *pull) error {
 			comments++
 		}
 	}
-	state, err := c.hub.mergeability(ctx, p)
+	o["merged"], o["merged_by"] = p.merged(), nil
+	if p.merged() {
+		o["merged_by"] = u.userOrNil(p.mergedBy)
+	}
+	o["mergeable"], o["rebaseable"], o["mergeable_state"] = nil, nil, "unknown"
+	o["additions"], o["deletions"], o["changed_files"], o["commits"] = add, del, len(files), len(commits)
+	o["comments"], o["review_comments"], o["maintainer_can_modify"] = comments, 0, false
+	return o, nil
+}
+
+func (c *call) replyPull(status int, p *pull) error {
+	o, err := c.hub.pullFull(c.ctx(), c.urls, p)
+	if err != nil {
+		return err
+	}
+	state, err := c.hub.mergeability(c.ctx(), p)
 	if err != nil {
 		return err
 	}
@@ -129,17 +144,9 @@ func (c *call) replyPull(status int, p *pull) error {
 		p.unknownFor--
 		state = "unknown"
 	}
-	var mergeable any // null: not known
 	if state != "unknown" {
-		mergeable = state != "dirty"
+		o["mergeable"], o["rebaseable"], o["mergeable_state"] = state != "dirty", state != "dirty", state
 	}
-	o["merged"], o["merged_by"] = p.merged(), nil
-	if p.merged() {
-		o["merged_by"] = c.urls.userOrNil(p.mergedBy)
-	}
-	o["mergeable"], o["rebaseable"], o["mergeable_state"] = mergeable, mergeable, state
-	o["additions"], o["deletions"], o["changed_files"], o["commits"] = add, del, len(files), len(commits)
-	o["comments"], o["review_comments"], o["maintainer_can_modify"] = comments, 0, false
 	c.reply(status, o)
 	return nil
 }

@@ -9,7 +9,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -142,19 +144,34 @@ func TestWebhooksAreSignedAndInOrder(t *testing.T) {
 		body             []byte
 	}
 	seen := make(chan got, 20)
-	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	sink := httptest.NewServer(hubcheck.Webhooks(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		seen <- got{r.Header.Get("X-GitHub-Event"), r.Header.Get("X-Hub-Signature-256"), body}
-	}))
+	})))
 	t.Cleanup(sink.Close)
 	w.must(w.hub.AddWebhook(repoName, sink.URL, "s3cret"))
+	w.push(minihub.Commit{Branch: "release", By: "root", Write: map[string]string{"r": "1"}})
 	n := w.open("alice", "topic")
-	w.must(w.hub.Approve(repoName, n, "bob"))
-	_, err := w.hub.Merge(repoName, n, "bob", "merge")
+	w.push(minihub.Commit{Branch: "topic", By: "alice", Write: map[string]string{"more": "1"}})
+	w.must(w.hub.EditPull(repoName, n, "alice", "Another title", "and why"))
+	w.must(w.hub.Retarget(repoName, n, "alice", "release"))
+	w.must(w.hub.ClosePull(repoName, n, "alice"))
+	w.must(w.hub.ReopenPull(repoName, n, "alice"))
+	review, err := w.hub.Review(repoName, n, "bob", "REQUEST_CHANGES", "no")
 	w.must(err)
+	w.must(w.hub.DismissReview(repoName, n, review, "root", "was talked over"))
+	w.must(w.hub.Approve(repoName, n, "bob"))
+	_, err = w.hub.Merge(repoName, n, "bob", "merge")
+	w.must(err)
+	want := []string{
+		"push refs/heads/release", "push refs/heads/topic", "pull_request opened", "push refs/heads/topic", "pull_request synchronize",
+		"pull_request edited [body title]", "pull_request edited [base]", "pull_request closed", "pull_request reopened",
+		"pull_request_review submitted", "pull_request_review dismissed", "pull_request_review submitted",
+		"pull_request closed", "push refs/heads/release",
+	}
 
 	var events []string
-	for len(events) < 5 {
+	for len(events) < len(want) {
 		select {
 		case g := <-seen:
 			mac := hmac.New(sha256.New, []byte("s3cret"))
@@ -164,6 +181,7 @@ func TestWebhooksAreSignedAndInOrder(t *testing.T) {
 			}
 			var payload struct {
 				Action, Ref string
+				Changes     map[string]any
 				Repository  struct {
 					FullName string `json:"full_name"`
 				}
@@ -172,12 +190,15 @@ func TestWebhooksAreSignedAndInOrder(t *testing.T) {
 			if payload.Repository.FullName != repoName {
 				t.Errorf("%s is about %s", g.event, payload.Repository.FullName)
 			}
-			events = append(events, g.event+" "+payload.Action+payload.Ref)
+			event := g.event + " " + payload.Action + payload.Ref
+			if len(payload.Changes) > 0 {
+				event += fmt.Sprint(" ", slices.Sorted(maps.Keys(payload.Changes)))
+			}
+			events = append(events, event)
 		case <-time.After(10 * time.Second):
 			t.Fatalf("only %v arrived", events)
 		}
 	}
-	want := []string{"push refs/heads/topic", "pull_request opened", "pull_request_review submitted", "pull_request closed", "push refs/heads/main"}
 	if !slices.Equal(events, want) {
 		t.Errorf("events %v, want %v", events, want)
 	}

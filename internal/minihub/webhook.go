@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,11 +26,15 @@ type hookQueue struct {
 	closed  bool
 }
 
-type webhook struct{ url, secret string }
+type webhook struct {
+	id          int64
+	url, secret string
+}
 
 type delivery struct {
 	webhook
-	id    int64
+	id    int64 // of the event
+	repo  int64
 	event string
 	body  []byte
 }
@@ -45,7 +50,7 @@ func (h *Hub) AddWebhook(fullName, url, secret string) error {
 		if q.hooks == nil {
 			q.hooks = map[int64][]webhook{}
 		}
-		q.hooks[r.id] = append(q.hooks[r.id], webhook{url: url, secret: secret})
+		q.hooks[r.id] = append(q.hooks[r.id], webhook{id: h.id(), url: url, secret: secret})
 		return nil
 	})
 }
@@ -89,8 +94,10 @@ func (q *hookQueue) pull(h *Hub, p *pull, action string, by *user, extra obj) {
 		return
 	}
 	u := h.hookURLs()
-	body := u.pullSimple(p)
-	body["merged"] = p.merged()
+	body, err := h.pullFull(goSide(), u, p)
+	if err != nil {
+		return // lost, as one that nobody took
+	}
 	payload := obj{
 		"action": action, "number": p.number, "pull_request": body, "repository": u.repository(p.base), "sender": u.user(by),
 	}
@@ -121,7 +128,7 @@ func (q *hookQueue) send(h *Hub, r *repo, event string, payload obj) {
 		return
 	}
 	for _, hook := range hooks {
-		q.pending = append(q.pending, delivery{webhook: hook, id: id, event: event, body: body})
+		q.pending = append(q.pending, delivery{webhook: hook, id: id, repo: r.id, event: event, body: body})
 	}
 	if !q.running {
 		ctx, cancel := context.WithCancel(goSide())
@@ -154,12 +161,15 @@ func (d delivery) deliver(ctx context.Context, client *http.Client) {
 	if err != nil {
 		return
 	}
+	for k, v := range map[string]string{
+		"Content-Type": "application/json", "User-Agent": "GitHub-Hookshot/minihub", "X-GitHub-Event": d.event,
+		"X-GitHub-Delivery": fmt.Sprintf("00000000-0000-4000-8000-%012d", d.id), "X-GitHub-Hook-ID": strconv.FormatInt(d.webhook.id, 10),
+		"X-GitHub-Hook-Installation-Target-ID": strconv.FormatInt(d.repo, 10), "X-GitHub-Hook-Installation-Target-Type": "repository",
+	} {
+		req.Header.Set(k, v)
+	}
 	mac := hmac.New(sha256.New, []byte(d.secret))
 	mac.Write(d.body)
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "GitHub-Hookshot/minihub")
-	req.Header.Set("X-GitHub-Event", d.event)
-	req.Header.Set("X-GitHub-Delivery", fmt.Sprintf("00000000-0000-4000-8000-%012d", d.id))
 	req.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
 	resp, err := client.Do(req)
 	if err != nil {
