@@ -75,7 +75,8 @@ func FuzzAccounts(f *testing.F) {
 		}
 		left := written(t, format, after)
 		for _, p := range left.held() {
-			if _, foreign := after.foreign[p]; !foreign {
+			// A row of two empty fields stays: no grant has such a name.
+			if _, foreign := after.foreign[p]; !foreign && p != (pair{}) {
 				t.Fatalf("%q is removed and written all the same", p)
 			}
 		}

@@ -78,6 +78,10 @@ func Verify(r io.Reader) (events int64, err error) {
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			return seq, fmt.Errorf("after entry %d: %w", seq, err)
 		}
+		// A key that is unknown or stands twice is in no hash, and others may read it.
+		if again, err := json.Marshal(e); err != nil || !bytes.Equal(again, lines.Bytes()) {
+			return seq, &ledger.ChainError{Seq: seq + 1, Reason: "its line is not as it was written"}
+		}
 		if seq, hash, err = ledger.VerifyEvents(seq, hash, []ledger.Event{e}); err != nil {
 			return seq, err
 		}
