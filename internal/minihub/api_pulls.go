@@ -131,6 +131,7 @@ func (h *Hub) pullFull(ctx context.Context, u urls, p *pull) (obj, error) {
 	return o, nil
 }
 
+// replyPull answers with one pull request.
 func (c *call) replyPull(status int, p *pull) error {
 	o, err := c.hub.pullFull(c.ctx(), c.urls, p)
 	if err != nil {

@@ -87,7 +87,7 @@ func (h *Hub) refMoved(ctx context.Context, r *repo, ref, before, after string, 
 		id: h.id(), ref: ref, before: before, after: after, at: now, kind: kind, actor: by,
 	})
 	r.pushedAt = now
-	h.hooks.push(h, r, ref, before, after, by)
+	h.hooks.push(h, r, ref, before, after, by, forced)
 
 	for _, base := range h.repos {
 		for _, p := range base.pulls {

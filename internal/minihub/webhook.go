@@ -69,14 +69,14 @@ func (h *Hub) hookURLs() urls {
 	return urls{html: base, api: base + apiPrefix}
 }
 
-func (q *hookQueue) push(h *Hub, r *repo, ref, before, after string, by *user) {
+func (q *hookQueue) push(h *Hub, r *repo, ref, before, after string, by *user, forced bool) {
 	if len(q.of(r)) == 0 {
 		return
 	}
 	u := h.hookURLs()
 	q.send(h, r, "push", obj{
 		"ref": ref, "before": before, "after": after, "created": before == zero, "deleted": after == zero,
-		"forced": false, "base_ref": nil, "compare": u.repoHTML(r), "commits": []obj{}, "head_commit": nil,
+		"forced": forced, "base_ref": nil, "compare": u.repoHTML(r), "commits": []obj{}, "head_commit": nil,
 		"pusher": obj{"name": loginOf(by)}, "repository": u.repository(r), "sender": u.user(by),
 	})
 }
