@@ -53,7 +53,7 @@ func noticeJob(notices []Notice) ledger.Job {
 
 // finish marks the requests of this target whose last window is over, and of
 // which no target holds anything any more, as ended for good, and asks for the
-// pull request that removes their files.
+// pull request that removes their files. Emergencies have none.
 func (w *worker) finish(ctx context.Context, s *state) error {
 	over := map[string]grants.Decision{}
 	for _, d := range s.decisions {
@@ -76,15 +76,35 @@ func (w *worker) finish(ctx context.Context, s *state) error {
 	if len(over) == 0 {
 		return nil
 	}
+	var files, emergencies []string
+	for _, id := range sortedKeys(over) {
+		if ledger.IsEmergency(id) {
+			emergencies = append(emergencies, id)
+		} else {
+			files = append(files, id)
+		}
+	}
+	if len(emergencies) > 0 {
+		if err := w.close(ctx, s, over, emergencies, ""); err != nil {
+			return err
+		}
+	}
+	if len(files) == 0 {
+		return nil
+	}
 	key, due := w.cfg.RevertKey(s.now)
 	args, _ := json.Marshal(RevertArgs{Key: key})
-	job := ledger.Job{Kind: JobRevert, Key: key, Args: args, RunAt: due}
-	ids := sortedKeys(over)
+	return w.close(ctx, s, over, files, key, ledger.Job{Kind: JobRevert, Key: key, Args: args, RunAt: due})
+}
+
+// close records the end of requests, and the key of the pull request that removes
+// their files; empty: none does.
+func (w *worker) close(ctx context.Context, s *state, over map[string]grants.Decision, ids []string, key string, jobs ...ledger.Job) error {
 	events := make([]ledger.Event, 0, len(ids))
 	for _, id := range ids {
 		data, _ := json.Marshal(map[string]any{"path": over[id].Path, "end": over[id].Ends()})
 		events = append(events, ledger.Event{At: w.cfg.Clock.Now(), Kind: ledger.EventEnded, Request: id, Data: data})
 		w.cfg.Log.Info("request has ended", "request", over[id].Path)
 	}
-	return w.cfg.Ledger.Finish(ctx, ids, s.now, key, events, []ledger.Job{job, evidenceJob()})
+	return w.cfg.Ledger.Finish(ctx, ids, s.now, key, events, append(jobs, evidenceJob()))
 }
