@@ -1,34 +1,36 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tenure-dev/tenure/internal/ledger"
 )
 
 var fullHash = regexp.MustCompile(`^[0-9a-f]{40}$`)
-
-// waitsFor reports whether the ledger shows something that waits for a commit.
-func (s status) waitsFor(commit string) bool {
-	return s.Diverged == commit || slices.ContainsFunc(s.Withheld, func(w withheld) bool { return w.Commit == commit })
-}
 
 func (a *app) confirmCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "confirm COMMIT",
 		Short: "Let through what a commit takes away, or a rewritten branch",
-		Long: `Confirm one commit by its full hash:
+		Long: `Confirm one commit by its full hash. What of these waits for it is confirmed, each by
+itself, and printed:
   - removals that the guard withholds because the commit takes away too much
   - a commit that leaves no person or no request
   - the head of a branch that was rewritten or moved back
   - roles, groups, people, targets and policies in it that still wait for the
     forge's proof: they come into force by your word
 
-Look at the whole commit first: one word covers all of it. The confirmation is
-recorded with your name in the chain of events. A running reconciler acts on it at
-once.`,
+Look at the whole commit first. A confirmation says nothing about what waits for the
+commit later, or at another head of the branch: it is asked for again. It is recorded
+with your name in the chain of events, and a running reconciler acts on it at its
+next look.
+
+Exit code 1: nothing waits for this commit.`,
 		Example: "  reconciler confirm 3f786850e387550fdab836ed7e6dc881de23001b",
 		Args:    arguments("COMMIT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,16 +47,49 @@ once.`,
 				return err
 			}
 			who := a.operator()
-			if err := led.Confirm(cmd.Context(), args[0], who); err != nil {
+			means, err := confirm(cmd.Context(), led, s.Withheld, args[0], who)
+			if err != nil {
 				return err
 			}
 			fmt.Fprintf(a.out, "confirmed %s as %s\n", args[0], who)
-			if !s.waitsFor(args[0]) {
-				fmt.Fprintln(a.err, "Neither a withheld removal nor a rewritten branch waits for this commit; it counts if it leaves no person or no request.")
+			for _, m := range means {
+				fmt.Fprintln(a.out, "  "+m)
 			}
 			return nil
 		},
 	}
 	a.configFlag(cmd)
 	return cmd
+}
+
+// confirm confirms what waits for a commit, and says what each of it means.
+func confirm(ctx context.Context, led *ledger.Ledger, back []withheld, commit, who string) (means []string, err error) {
+	for _, w := range back {
+		if w.Commit == commit {
+			means = append(means, fmt.Sprintf("removals: %s on %s, and what else the commit takes away there", count(w.Removals, "removal goes ahead", "removals go ahead"), w.Target))
+		}
+	}
+	if len(means) > 0 {
+		if err := led.ConfirmRemovals(ctx, commit, who); err != nil {
+			return nil, err
+		}
+	}
+	reasons, err := led.Confirm(ctx, commit, who)
+	if errors.Is(err, ledger.ErrNothingWaits) {
+		if len(means) > 0 {
+			return means, nil
+		}
+		return nil, notFine{fmt.Errorf("nothing waits for a confirmation of %s, so nothing was recorded; `reconciler status` says what waits", commit)}
+	}
+	for _, r := range reasons {
+		means = append(means, string(r)+": "+meaning[r])
+	}
+	return means, err
+}
+
+// meaning says what the confirmation of a commit does.
+var meaning = map[ledger.Reason]string{
+	ledger.Emptied:   "the commit is taken in although it leaves no person or no request; the guard still counts what that takes away",
+	ledger.Rewritten: "the branch is followed to it, and the configuration there is trusted; new bytes of requests prove nothing, and the guard still counts what is taken away",
+	ledger.Trusted:   "its roles, groups, people, targets and policies that wait for proof come into force by your word",
 }

@@ -28,7 +28,7 @@ func open(t *testing.T) *ledger.Ledger {
 func say(t *testing.T, led *ledger.Ledger, words ...string) {
 	t.Helper()
 	for _, w := range words {
-		if err := led.Confirm(t.Context(), w, "olivia"); err != nil {
+		if err := led.ConfirmRemovals(t.Context(), w, "olivia"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -4,29 +4,15 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/tenure-dev/tenure/internal/policy"
 	"github.com/tenure-dev/tenure/internal/source"
 	"github.com/tenure-dev/tenure/schema"
 )
-
-// present is the state that requests are held to: what is trusted, and what the
-// branch says. Trust decides what may be added; taking away needs no approval.
-type present struct {
-	trusted *schema.Tree
-	branch  *schema.Tree // nil: the same
-}
-
-// Deactivated reports whether a person was deactivated or removed for certain. It
-// may be called at any time, by anybody; before the first pass it knows of nobody.
-func (in *Intake) Deactivated(person string) bool {
-	now := in.now.Load()
-	return now != nil && policy.Left(now.trusted, now.branch, person)
-}
 
 // stand notes what stands on the branch at a path, trusted or not. A broken file
 // says nothing: what stood there before still counts.
 func (in *Intake) stand(v *view, path string, e source.Entry) {
 	f := in.files.entry(e)
+	v.files[path] = e.Blob
 	switch {
 	case f.Broken():
 	case requestOf(f) != nil:
@@ -39,7 +25,7 @@ func (in *Intake) stand(v *view, path string, e source.Entry) {
 // readBranch finds out what stands on the branch at the accepted head. A broken
 // file there leaves what is trusted: nothing is taken away by what cannot be read.
 func (in *Intake) readBranch(v *view) error {
-	v.branch = maps.Clone(v.config)
+	v.branch, v.files = maps.Clone(v.config), map[string]string{}
 	entries, err := in.cfg.Source.Files(v.head)
 	if err != nil {
 		return nil // the copy is being made anew; it takes nothing away meanwhile

@@ -83,9 +83,7 @@ func TestAConfirmedCommitStaysInForceAfterARestart(t *testing.T) {
 	w.commit(with(base, "README.md", "something good"))
 	empty := w.commit(map[string]string{"README.md": "gone"}) // in one pass with a good one
 	w.pass()
-	if err := w.led.Confirm(t.Context(), empty, "olivia"); err != nil {
-		t.Fatal(err)
-	}
+	w.confirm(empty)
 	w.pass()
 	w.restart()
 	if r := w.pass(); r.Head != empty || len(w.inForce()) != 0 {
@@ -190,9 +188,7 @@ func TestConfirmingAnOlderHeadKeepsWhatItProved(t *testing.T) {
 	w.pass()
 	w.commits = w.commits[:2] // back to the commit that brought the request
 	w.pass()
-	if err := w.led.Confirm(t.Context(), w.head(), "olivia"); err != nil {
-		t.Fatal(err)
-	}
+	w.confirm(w.head())
 	w.pass()
 	rec := w.in.view.records["requests/a.yaml"]
 	if rec == nil || len(rec.Versions) != 1 || rec.Versions[0].Verdict != nil {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -77,9 +78,11 @@ type Intake struct {
 	lease  *ledger.Lease
 	view   *view // nil: to be loaded from the ledger
 	repoID int64
-	run    *run // the last pull request that was followed to its beginning; nil: none
+	unread bool                      // the last look at the branch failed
+	scoped map[*schema.Tree]scopeSet // of the last trees
+	run    *run                      // the last pull request that was followed to its beginning; nil: none
 
-	now        atomic.Pointer[present] // as last decided on; read by other goroutines
+	now        atomic.Pointer[Present] // as last decided on; read by other goroutines
 	judgeTrust func(policy.TrustJudgement) policy.Verdict
 }
 
@@ -95,7 +98,7 @@ func New(cfg Config) (*Intake, error) {
 		cfg.Budget = time.Minute
 	}
 	files := newFileCache(cfg.Source)
-	return &Intake{cfg: cfg, files: files, trees: newTreeCache(files), judgeTrust: policy.JudgeTrust}, nil
+	return &Intake{cfg: cfg, files: files, scoped: map[*schema.Tree]scopeSet{}, trees: newTreeCache(files), judgeTrust: policy.JudgeTrust}, nil
 }
 
 // Close gives the lease back.
@@ -105,6 +108,7 @@ func (in *Intake) Close(ctx context.Context) error {
 	}
 	l := in.lease
 	in.lease, in.view = nil, nil
+	in.now.Store(nil)
 	return l.Release(ctx)
 }
 
@@ -124,9 +128,13 @@ func (in *Intake) Pass(ctx context.Context) (Result, error) {
 		head = in.view.head
 	}
 	var res Result
+	in.unread = pollErr != nil
 	err := in.catchUp(ctx)
 	if err == nil {
 		res, err = in.takeIn(ctx, head)
+	}
+	if err == nil {
+		err = in.noticeBranch(ctx)
 	}
 	if err != nil {
 		in.forget(err)
@@ -188,6 +196,7 @@ func (in *Intake) forget(err error) {
 	in.view = nil
 	if errors.Is(err, ledger.ErrLostLease) {
 		in.lease = nil
+		in.now.Store(nil) // somebody else knows better
 	}
 }
 
@@ -202,7 +211,7 @@ func (in *Intake) takeIn(ctx context.Context, head string) (Result, error) {
 	res := Result{}
 	switch err := in.walk(next, head, confirmed, &b); {
 	case errors.Is(err, source.ErrNotOnHistory), errors.Is(err, source.ErrMalformed):
-		if !confirmed[head] {
+		if !confirmed[ledger.Confirmation{Reason: ledger.Rewritten, Commit: head, Head: in.view.head}] {
 			return in.diverge(ctx, head, err)
 		}
 		if err := in.rebase(next, head, &b); err != nil {
@@ -220,8 +229,7 @@ func (in *Intake) takeIn(ctx context.Context, head string) (Result, error) {
 		none := ""
 		next.diverged, b.Diverged = "", &none
 	}
-	if next.head == in.view.head && b.Diverged == nil && in.view.decided {
-		in.view.broken = next.broken
+	if next.head == in.view.head && b.Diverged == nil && in.view.decided && maps.Equal(next.broken, in.view.broken) {
 		return res, nil
 	}
 	changed, err := in.decide(ctx, next, b)
@@ -233,6 +241,9 @@ func (in *Intake) takeIn(ctx context.Context, head string) (Result, error) {
 // readable history leads. Nothing of it is granted, trusted or taken away until an operator confirms it.
 func (in *Intake) diverge(ctx context.Context, head string, why error) (Result, error) {
 	res := Result{Head: in.view.head, Diverged: head}
+	if err := in.tellDiverged(); err != nil {
+		return res, err
+	}
 	if in.view.diverged == head {
 		return res, nil
 	}

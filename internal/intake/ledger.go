@@ -19,8 +19,10 @@ type Ledger interface {
 	// ConfigState returns the configuration in force at a commit; ok is false
 	// when the ledger does not know the commit.
 	ConfigState(ctx context.Context, commit string) (s ledger.ConfigState, ok bool, err error)
-	// Confirmed reports the commits that an operator confirmed.
-	Confirmed(ctx context.Context) (map[string]bool, error)
+	// NotInForce returns the files that were not in force when that was last said.
+	NotInForce(ctx context.Context) ([]ledger.NotInForce, error)
+	// Confirmed returns what operators confirmed and what has not been acted on yet.
+	Confirmed(ctx context.Context) (map[ledger.Confirmation]bool, error)
 	// Acquire takes the lease by that name, or ErrLeased.
 	Acquire(ctx context.Context, name string) (*ledger.Lease, error)
 	// TakeIn writes a batch if the lease is still held, or ErrLostLease.

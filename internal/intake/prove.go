@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -57,8 +58,7 @@ func (in *Intake) proveConfig(ctx, budget context.Context, repoErr error) (bool,
 	if err != nil {
 		return false, err
 	}
-	if !moved {
-		in.view.broken = next.broken
+	if !moved && maps.Equal(next.broken, in.view.broken) {
 		return false, nil
 	}
 	for path, rec := range next.records { // some waited for this alone
@@ -113,6 +113,11 @@ func (in *Intake) pin(ctx context.Context) error {
 			return err
 		}
 		in.repoID = repo.ID
+		if now := in.now.Load(); now != nil {
+			told := *now
+			told.Repo = repo.ID
+			in.now.Store(&told)
+		}
 	}
 	if repo.ID != in.repoID {
 		return fmt.Errorf("the repository on the forge is another one than before (id %d, was %d): nothing it says proves anything", repo.ID, in.repoID)
@@ -245,12 +250,7 @@ func (in *Intake) judge(ctx context.Context, rec *policy.Record, i int) (policy.
 			}
 		}
 	}
-	for _, earlier := range rec.Versions[:i] {
-		if earlier.Verdict != nil && earlier.Verdict.Proven && earlier.Evidence != nil && earlier.Evidence.Pull != nil {
-			j.FirstMerged = earlier.Evidence.Pull.MergedAt
-			break
-		}
-	}
+	j.FirstMerged = firstMerged(rec, i)
 	return policy.Judge(j), nil
 }
 

@@ -30,20 +30,24 @@ type unsettled struct {
 	retryAt  time.Time
 }
 
-// queue takes note of a step. Its state is known at once when nothing in it, and
-// nothing before it, has to be trusted first.
-func (in *Intake) queue(v *view, s step, broken []string, b *ledger.IntakeBatch) {
+// unproven is why a change of the configuration waits.
+const unproven = "the change is not in force yet: it waits until its approval by the trust group is proven"
+
+// queue takes note of a step. It is not queued, and its state is known at once, when
+// nothing in it, and nothing before it, has to be trusted first.
+func (in *Intake) queue(v *view, s step, broken []string, b *ledger.IntakeBatch) (queued bool) {
 	u := &unsettled{step: s, broken: broken, paths: in.configured(v, s), evidence: map[string]*forge.Evidence{}}
 	if len(u.paths) == 0 && len(v.queue) == 0 {
 		b.States = append(b.States, states(v, u)...)
-		return
+		return false
 	}
 	for _, path := range u.paths {
-		v.broken[path] = "the change is not in force yet: it waits until its approval by the trust group is proven"
+		in.fault(v, ledger.NotInForce{Path: path, Commit: s.changes[path].commit, Why: unproven, Waits: ledger.Trusted})
 	}
 	v.queue = append(v.queue, u)
 	// A commit that came before the branch was moved back may come again.
 	b.Forget = append(append(b.Forget, broken...), s.commit)
+	return true
 }
 
 // states are those of a step that is settled: those folded into it have the
@@ -85,7 +89,7 @@ func (in *Intake) configured(v *view, s step) []string {
 // settle brings into force, in order, what is trusted of the steps that wait, and
 // passes over what is not. It stops at a step of which the forge cannot tell yet.
 func (in *Intake) settle(ctx context.Context, v *view, b *ledger.IntakeBatch, repoErr error) (moved bool, err error) {
-	confirmed, err := in.cfg.Ledger.Confirmed(ctx)
+	confirmed, err := in.confirmed(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -99,12 +103,18 @@ func (in *Intake) settle(ctx context.Context, v *view, b *ledger.IntakeBatch, re
 		if wait != nil {
 			u.attempts++
 			u.retryAt = now.Add(min(5*time.Second<<min(u.attempts-1, 7), 10*time.Minute))
+			for _, path := range u.paths {
+				if f, listed := v.broken[path]; listed && f.Waits == ledger.Trusted {
+					f.Why = unproven + "; " + wait.Error()
+					v.broken[path] = f
+				}
+			}
 			in.cfg.Log.Warn("configuration not in force yet", "commit", u.step.commit, "why", wait, "retry", u.retryAt)
 			return moved, nil
 		}
-		if why := in.emptied(v, trusted); why != "" && !confirmed[u.step.commit] {
-			for path := range trusted.changes {
-				v.broken[path] = why
+		if why := in.emptied(v, trusted); why != "" && !confirmed.of(ledger.Emptied, u.step.commit) {
+			for path, c := range trusted.changes {
+				in.fault(v, ledger.NotInForce{Path: path, Commit: c.commit, Why: why})
 			}
 			trusted.changes = nil
 		}
@@ -112,6 +122,7 @@ func (in *Intake) settle(ctx context.Context, v *view, b *ledger.IntakeBatch, re
 		in.enforce(v, trusted)
 		after[len(after)-1].Files = v.frozen()
 		b.States = append(b.States, after...)
+		b.Spent = append(b.Spent, confirmed.spentBy(u)...)
 		v.queue = v.queue[1:]
 		moved = true
 	}
@@ -121,7 +132,7 @@ func (in *Intake) settle(ctx context.Context, v *view, b *ledger.IntakeBatch, re
 // trusted returns the part of a step that is trusted, or why that cannot be told
 // yet. What an operator confirmed is trusted, and so is a return to the bytes in
 // force.
-func (in *Intake) trusted(ctx context.Context, v *view, u *unsettled, b *ledger.IntakeBatch, repoErr error, confirmed map[string]bool) (step, error) {
+func (in *Intake) trusted(ctx context.Context, v *view, u *unsettled, b *ledger.IntakeBatch, repoErr error, confirmed words) (step, error) {
 	out := step{commit: u.step.commit, changes: map[string]change{}}
 	var ask []string
 	for _, path := range u.paths {
@@ -129,7 +140,7 @@ func (in *Intake) trusted(ctx context.Context, v *view, u *unsettled, b *ledger.
 		switch blob, inForce := v.config[path]; {
 		case in.takesAway(c) && !inForce, !in.takesAway(c) && inForce && blob == c.entry.Blob:
 			delete(v.broken, path) // nothing changes
-		case confirmed[c.commit], confirmed[u.step.commit]:
+		case confirmed.of(ledger.Trusted, c.commit):
 			out.changes[path] = c
 		default:
 			ask = append(ask, path)
@@ -142,7 +153,7 @@ func (in *Intake) trusted(ctx context.Context, v *view, u *unsettled, b *ledger.
 		return out, err
 	}
 	var events []ledger.Event
-	refused := map[string]string{}
+	refused := map[string]ledger.NotInForce{}
 	for _, path := range ask {
 		c, e := u.step.changes[path], u.evidence[path]
 		old := blobOf(c.old)
@@ -165,14 +176,15 @@ func (in *Intake) trusted(ctx context.Context, v *view, u *unsettled, b *ledger.
 		if verdict.Proven {
 			out.changes[path] = c
 		} else {
-			refused[path] = denial(verdict.Checks)
+			refused[path] = ledger.NotInForce{Path: path, Commit: c.commit, Pull: pullOf(e), Why: denial(verdict.Checks)}
 		}
 		data, _ := json.Marshal(map[string]any{"introduction": e.Introduction, "trusted": verdict.Proven, "author": verdict.Author, "approvers": verdict.Approvers, "checks": verdict.Checks, "evidence": e})
 		events = append(events, ledger.Event{At: in.cfg.Now(), Kind: ledger.EventTrusted, Data: data})
 	}
-	for path, why := range refused {
-		v.broken[path] = "the change is not trusted, so what was in force stays: " + why
-		in.cfg.Log.Error("configuration not trusted: what was in force stays", "file", path, "commit", u.step.commit, "why", why)
+	for path, f := range refused {
+		in.cfg.Log.Error("configuration not trusted: what was in force stays", "file", path, "commit", f.Commit, "pull", f.Pull, "why", f.Why)
+		f.Why = "the change is not trusted, so what was in force stays: " + f.Why
+		in.fault(v, f)
 	}
 	b.Events = append(b.Events, events...)
 	return out, nil
@@ -251,17 +263,18 @@ func (in *Intake) enforce(v *view, s step) {
 	claims.giveUp(s)
 	for _, path := range s.paths() {
 		c := s.changes[path]
-		delete(v.broken, path)
 		if in.takesAway(c) {
+			delete(v.broken, path)
 			claims.release(path, v.config[path])
 			delete(v.config, path)
 			continue
 		}
 		f := in.files.entry(*c.entry)
 		if why := claims.clash(path, f); why != "" {
-			v.broken[path] = why
+			in.fault(v, ledger.NotInForce{Path: path, Commit: c.commit, Why: why})
 			continue
 		}
+		delete(v.broken, path)
 		claims.release(path, v.config[path])
 		v.config[path] = c.entry.Blob
 		claims.take(path, f)

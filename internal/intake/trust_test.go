@@ -238,9 +238,7 @@ func TestAnUnreadableHistoryDecidesNothing(t *testing.T) {
 	if r.Diverged == "" || len(w.decisions()) != 0 {
 		t.Fatalf("%+v", r)
 	}
-	if err := w.led.Confirm(t.Context(), w.head(), "olivia"); err != nil {
-		t.Fatal(err)
-	}
+	w.confirm(w.head())
 	if r := w.pass(); r.Diverged != "" || len(w.inForce()) != len(chained) {
 		t.Errorf("%+v", r)
 	}
@@ -252,9 +250,7 @@ func TestAnOperatorsWordBringsACommitIntoForce(t *testing.T) {
 	changed := with(chained, leads, group("leads", "mallory"))
 	c := w.commit(changed)
 	w.pass()
-	if err := w.led.Confirm(t.Context(), c, "olivia"); err != nil {
-		t.Fatal(err)
-	}
+	w.confirm(c)
 	w.now = w.now.Add(time.Hour)
 	if w.pass(); w.in.view.config[leads] != blob(changed[leads]) {
 		t.Errorf("%v", w.in.view.broken)
@@ -369,7 +365,7 @@ func TestConfigurationInPlaceOfWhatNobodyTrustedIsNotInForce(t *testing.T) {
 			if got := slices.Contains(w.inForce(), moved); got != trusted {
 				t.Errorf("in force: %v; %v", w.inForce(), w.in.view.broken)
 			}
-			if !trusted && !strings.Contains(w.in.view.broken[moved], "the same change takes away "+old) {
+			if !trusted && !strings.Contains(w.in.view.broken[moved].Why, "the same change takes away "+old) {
 				t.Errorf("problems: %v", w.in.view.broken)
 			}
 		})
@@ -393,9 +389,7 @@ func TestAConfirmedCommitThatWasKnownIsAsItWasConfirmed(t *testing.T) {
 	if r := w.pass(); r.Diverged != c {
 		t.Fatalf("%+v", r)
 	}
-	if err := w.led.Confirm(t.Context(), c, "olivia"); err != nil {
-		t.Fatal(err)
-	}
+	w.confirm(c)
 	check := func(what string, pending int) {
 		t.Helper()
 		for range 2 {
@@ -464,9 +458,7 @@ func TestACommitThatCannotBeReadIsPassedOverWithAnOperatorsWord(t *testing.T) {
 	if r := w.pass(); r.Diverged != mended || len(w.in.view.records) != 1 {
 		t.Fatalf("%+v", r)
 	}
-	if err := w.led.Confirm(t.Context(), mended, "olivia"); err != nil {
-		t.Fatal(err)
-	}
+	w.confirm(mended)
 	if r := w.pass(); r.Diverged != "" || r.Head != mended || len(w.in.view.records) != 1 {
 		t.Errorf("%+v", r)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -18,17 +19,20 @@ import (
 type view struct {
 	head     string
 	diverged string
-	config   map[string]string         // path → blob of the configuration files in force
-	records  map[string]*policy.Record // live requests, by path
-	rows     map[string]ledger.Request // as stored in the ledger, by request
-	broken   map[string]string         // path → why the file on the branch is not in force
-	targets  map[string]string         // connector by target, of the documents in force
-	queue    []*unsettled              // steps whose configuration waits to be trusted, oldest first
-	branch   map[string]string         // path → blob of the configuration files on the branch, in force or not
-	last     map[string]string         // config as it was last given to a state; never changed
+	config   map[string]string            // path → blob of the configuration files in force
+	records  map[string]*policy.Record    // live requests, by path
+	rows     map[string]ledger.Request    // as stored in the ledger, by request
+	broken   map[string]ledger.NotInForce // by path: files of the branch that are not in force; as the ledger has them
+	targets  map[string]string            // connector by target, of the documents in force
+	queue    []*unsettled                 // steps whose configuration waits to be trusted, oldest first
+	branch   map[string]string            // path → blob of the configuration files on the branch, in force or not
+	files    map[string]string            // path → blob of every document on the branch, broken or not
+	last     map[string]string            // config as it was last given to a state; never changed
 	// unsettled: which configuration is in force at head is not found out yet
 	unsettled bool
-	decided   bool // decisions of this view are in the ledger
+	scopes    []ledger.Scope // as the ledger has them; nil: not known yet
+	unread    bool           // they are those of a branch that could not be read
+	decided   bool           // decisions of this view are in the ledger
 }
 
 // clone copies what a walk changes. Records are copied when they are changed.
@@ -39,6 +43,7 @@ func (v *view) clone() *view {
 	c.rows = maps.Clone(v.rows)
 	c.broken = maps.Clone(v.broken)
 	c.branch = maps.Clone(v.branch)
+	c.files = maps.Clone(v.files)
 	c.queue = slices.Clone(v.queue)
 	return &c
 }
@@ -65,7 +70,14 @@ func (in *Intake) load(ctx context.Context) (*view, error) {
 	v := &view{
 		head: h.Accepted, diverged: h.Diverged,
 		config: map[string]string{}, records: map[string]*policy.Record{},
-		rows: map[string]ledger.Request{}, broken: map[string]string{}, branch: map[string]string{},
+		rows: map[string]ledger.Request{}, broken: map[string]ledger.NotInForce{}, branch: map[string]string{}, files: map[string]string{},
+	}
+	files, err := in.cfg.Ledger.NotInForce(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read which files are not in force: %w", err)
+	}
+	for _, f := range files {
+		v.broken[f.Path] = f
 	}
 	if v.head == "" {
 		return v, nil
@@ -93,15 +105,6 @@ func (in *Intake) load(ctx context.Context) (*view, error) {
 		v.records[r.Path] = rec
 	}
 	return v, in.readBranch(v)
-}
-
-// problems lists the files of the branch that are not in force as they stand.
-func (in *Intake) problems() []schema.Problem {
-	var out []schema.Problem
-	for _, path := range slices.Sorted(maps.Keys(in.view.broken)) {
-		out = append(out, schema.Problem{Pos: schema.Pos{File: path}, Message: in.view.broken[path]})
-	}
-	return out
 }
 
 // pending counts the versions that wait for evidence.
@@ -139,17 +142,12 @@ func (in *Intake) event(kind, request string, data map[string]any) ledger.Event 
 // decide computes the decision of every live request of next, and of those that
 // the batch says are gone, and writes all that changed in one transaction.
 func (in *Intake) decide(ctx context.Context, next *view, b ledger.IntakeBatch) (changed bool, err error) {
-	tree, _, err := in.trees.get(next.config)
+	now, err := in.standing(next)
 	if err != nil {
 		return false, err
 	}
-	now := present{trusted: tree}
-	if now.branch, err = in.branchTree(next); err != nil {
-		return false, err
-	}
-	in.now.Store(&now)
-	next.targets = make(map[string]string, len(tree.Targets))
-	for name, t := range tree.Targets {
+	next.targets = make(map[string]string, len(now.Trusted.Targets))
+	for name, t := range now.Trusted.Targets {
 		next.targets[name] = t.Connector
 	}
 	gone := b.Requests
@@ -187,23 +185,30 @@ func (in *Intake) decide(ctx context.Context, next *view, b ledger.IntakeBatch) 
 		b.Head = next.head
 		b.Events = append(b.Events, in.event(ledger.EventHead, "", map[string]any{"head": next.head, "from": in.view.head}))
 	}
-	if b.Head != "" || !maps.Equal(next.config, in.view.config) {
-		b.Scopes = in.scopes(tree)
+	next.unread = in.unread
+	if next.scopes = in.scopes(next, now); !reflect.DeepEqual(next.scopes, in.view.scopes) {
+		b.Scopes = next.scopes
 	}
-	if b.Head == "" && b.Diverged == nil && len(b.Requests) == 0 && len(b.States) == 0 {
-		next.decided = true
-		in.view = next
-		return false, nil
+	if !maps.Equal(next.broken, in.view.broken) {
+		faults := next.faults()
+		b.NotInForce = &faults
 	}
-	if err := in.cfg.Ledger.TakeIn(ctx, in.lease, b); err != nil {
+	if err := in.tell(next, now); err != nil {
 		return false, err
+	}
+	changed = b.Head != "" || b.Diverged != nil || len(b.Requests) > 0 || len(b.States) > 0
+	if changed || b.NotInForce != nil || b.Scopes != nil {
+		if err := in.cfg.Ledger.TakeIn(ctx, in.lease, b); err != nil {
+			return false, err
+		}
 	}
 	next.decided = true
 	in.view = next
-	return true, nil
+	in.now.Store(now)
+	return changed, nil
 }
 
-func (in *Intake) row(rec policy.Record, prev grants.Decision, now present, commit string) (ledger.Request, error) {
+func (in *Intake) row(rec policy.Record, prev grants.Decision, now *Present, commit string) (ledger.Request, error) {
 	body, err := json.Marshal(rec)
 	if err != nil {
 		return ledger.Request{}, fmt.Errorf("encode the record of %s: %w", rec.ID, err)
@@ -213,7 +218,7 @@ func (in *Intake) row(rec policy.Record, prev grants.Decision, now present, comm
 		Docs: func(blob string) *schema.AccessRequest {
 			return in.files.document(rec.Path, blob)
 		},
-		Tree: now.trusted, Branch: now.branch, Commit: commit, At: in.cfg.Now(), Previous: prev, Canonical: in.cfg.Canonical,
+		Tree: now.Trusted, Branch: now.Branch, Commit: commit, At: in.cfg.Now(), Previous: prev, Canonical: in.cfg.Canonical,
 	})
 	if rec.GoneIn == "" {
 		d.Blob = rec.Versions[len(rec.Versions)-1].Blob

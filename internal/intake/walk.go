@@ -31,7 +31,7 @@ type change struct {
 // walk moves v from its head to head, commit by commit on the first-parent
 // history. It stops before commits that leave a broken tree with nothing good
 // after them.
-func (in *Intake) walk(v *view, head string, confirmed map[string]bool, b *ledger.IntakeBatch) error {
+func (in *Intake) walk(v *view, head string, confirmed words, b *ledger.IntakeBatch) error {
 	from := v.head
 	if from == "" {
 		if err := in.start(v, b); err != nil {
@@ -48,6 +48,7 @@ func (in *Intake) walk(v *view, head string, confirmed map[string]bool, b *ledge
 	}
 	held := step{changes: map[string]change{}}
 	var broken []string // commits of held that leave a broken tree
+	why := ""           // the last of them does
 	for _, commit := range commits {
 		changes, err := in.cfg.Source.Changes(commit)
 		if err != nil {
@@ -57,9 +58,9 @@ func (in *Intake) walk(v *view, head string, confirmed map[string]bool, b *ledge
 		for _, c := range changes {
 			held.changes[c.Path] = change{commit, c.New, c.Old}
 		}
-		if why := in.emptied(v, held); why != "" && !confirmed[commit] {
+		why = in.emptied(v, held)
+		if why != "" && !confirmed[ledger.Confirmation{Reason: ledger.Emptied, Commit: commit, Head: v.head}] {
 			in.cfg.Log.Error("broken input: the last good state stays; if it is meant, run `reconciler confirm`", "commit", commit, "why", why)
-			v.broken[""] = fmt.Sprintf("commit %s: %s", commit, why)
 			broken = append(broken, commit)
 			continue
 		}
@@ -68,9 +69,14 @@ func (in *Intake) walk(v *view, head string, confirmed map[string]bool, b *ledge
 		v.head = commit
 		// What is in force at the broken ones is said only now: until a good commit
 		// follows, an operator may confirm them.
-		in.queue(v, held, broken, b)
+		if queued := in.queue(v, held, broken, b); why != "" && !queued {
+			b.Spent = append(b.Spent, commit)
+		}
 		broken = nil
 		held = step{changes: map[string]change{}}
+	}
+	if len(broken) > 0 {
+		in.fault(v, ledger.NotInForce{Commit: held.commit, Why: fmt.Sprintf("commit %s: %s", held.commit, why), Waits: ledger.Emptied})
 	}
 	return nil
 }
@@ -118,6 +124,7 @@ func (in *Intake) rebase(v *view, head string, b *ledger.IntakeBatch) error {
 		}
 	}
 	before := maps.Clone(v.records)
+	clear(v.broken)
 	in.apply(v, s, b)
 	v.queue, v.unsettled = nil, false
 	in.enforce(v, s.only(in.configured(v, s)))
@@ -127,6 +134,9 @@ func (in *Intake) rebase(v *view, head string, b *ledger.IntakeBatch) error {
 		}
 	}
 	v.head = head
+	if err := in.readBranch(v); err != nil {
+		return err
+	}
 	in.run = nil // what was in force before a commit may be another state now
 	b.States = append(b.States, ledger.ConfigState{Commit: head, Files: maps.Clone(v.config), Replace: true})
 	return nil
@@ -221,6 +231,7 @@ func (in *Intake) apply(v *view, s step, b *ledger.IntakeBatch) {
 		if c.entry == nil {
 			in.drop(v, path, c.commit, b)
 			delete(v.branch, path)
+			delete(v.files, path)
 			continue
 		}
 		if schema.IsDocument(path) {
@@ -237,7 +248,7 @@ func (in *Intake) take(v *view, path string, c change, b *ledger.IntakeBatch) {
 	rec := v.records[path]
 	switch {
 	case f.Broken():
-		v.broken[path] = firstProblem(f)
+		in.fault(v, ledger.NotInForce{Path: path, Commit: c.commit, Why: firstProblem(f)})
 		if rec != nil {
 			v.records[path] = withVersion(rec, policy.Version{Introduction: intro, SeenAt: in.cfg.Now(), Broken: true, Problem: firstProblem(f)})
 		}

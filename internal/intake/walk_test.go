@@ -103,9 +103,7 @@ func TestAnEmptiedTreeCanBeConfirmed(t *testing.T) {
 	w.pass()
 	empty := w.commit(map[string]string{"README.md": "gone"})
 	w.pass()
-	if err := w.led.Confirm(t.Context(), empty, "olivia"); err != nil {
-		t.Fatal(err)
-	}
+	w.confirm(empty)
 	if r := w.pass(); r.Head != empty || len(w.inForce()) != 0 {
 		t.Errorf("%+v, in force %v", r, w.inForce())
 	}
@@ -149,9 +147,7 @@ func TestABranchThatMovedBackIsNotFollowed(t *testing.T) {
 	if w.hub.asked != asked {
 		t.Error("evidence was asked for while the branch is not followed")
 	}
-	if err := w.led.Confirm(t.Context(), w.commits[0], "olivia"); err != nil {
-		t.Fatal(err)
-	}
+	w.confirm(w.commits[0])
 	if r := w.pass(); r.Diverged != "" || r.Head != w.commits[0] || len(w.in.view.records) != 0 {
 		t.Errorf("after the confirmation: %+v", r)
 	}

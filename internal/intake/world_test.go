@@ -194,6 +194,16 @@ func (w *world) pass() Result {
 	return r
 }
 
+// confirm is the command confirm.
+func (w *world) confirm(commit string) []ledger.Reason {
+	w.t.Helper()
+	reasons, err := w.led.Confirm(w.t.Context(), commit, "olivia")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return reasons
+}
+
 // inForce returns the paths of the configuration in force.
 func (w *world) inForce() []string { return slices.Sorted(maps.Keys(w.in.view.config)) }
 

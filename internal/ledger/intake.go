@@ -45,6 +45,11 @@ func (l *Ledger) TakeIn(ctx context.Context, lease *Lease, b IntakeBatch) error 
 		}
 		if b.Diverged != nil {
 			w.diverged = *b.Diverged
+			if *b.Diverged == "" {
+				if err := w.spendAll(ctx); err != nil {
+					return err
+				}
+			}
 		}
 		if len(b.Requests) > 0 || b.Diverged != nil {
 			w.version++
@@ -62,6 +67,14 @@ func (l *Ledger) TakeIn(ctx context.Context, lease *Lease, b IntakeBatch) error 
 			if err := w.putScopes(ctx, b.Scopes); err != nil {
 				return err
 			}
+		}
+		if b.NotInForce != nil {
+			if err := w.putNotInForce(ctx, *b.NotInForce); err != nil {
+				return err
+			}
+		}
+		if err := w.spend(ctx, b.Spent); err != nil {
+			return err
 		}
 		if err := w.append(b.Events...); err != nil {
 			return err

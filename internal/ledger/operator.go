@@ -3,8 +3,6 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"maps"
-	"strings"
 	"time"
 )
 
@@ -12,62 +10,6 @@ import (
 type Pause struct {
 	Who string    `json:"who"`
 	At  time.Time `json:"at"`
-}
-
-// Confirm records that an operator confirmed a commit. Confirming it again
-// changes nothing.
-func (l *Ledger) Confirm(ctx context.Context, commit, who string) error {
-	return named("confirm", l.update(ctx, func(w *write) error {
-		if commit == "" {
-			return fmt.Errorf("no commit given")
-		}
-		n, err := w.Exec(ctx, `INSERT INTO confirmations (commit_hash, who, at) VALUES ($1, $2, $3)
-			ON CONFLICT (commit_hash) DO NOTHING`, commit, who, nanos(w.now))
-		if err != nil || n == 0 {
-			return err
-		}
-		return w.operator(EventConfirmed, "", map[string]string{"commit": commit, "who": who})
-	}))
-}
-
-// removals marks a confirmation that is about what a commit takes away, and about
-// nothing else: it brings no configuration into force.
-const removals = "removals:"
-
-// ConfirmRemovals records that what a commit takes away was reviewed, and by whom.
-func (l *Ledger) ConfirmRemovals(ctx context.Context, commit, by string) error {
-	return l.Confirm(ctx, removals+commit, by)
-}
-
-// Confirmed reports the commits that an operator confirmed, for whatever they do.
-func (l *Ledger) Confirmed(ctx context.Context) (map[string]bool, error) {
-	out, err := l.confirmations(ctx)
-	maps.DeleteFunc(out, func(commit string, _ bool) bool { return strings.HasPrefix(commit, removals) })
-	return out, err
-}
-
-// RemovalsConfirmed reports the commits whose removals are confirmed: by an
-// operator, or because they were reviewed.
-func (l *Ledger) RemovalsConfirmed(ctx context.Context) (map[string]bool, error) {
-	all, err := l.confirmations(ctx)
-	out := make(map[string]bool, len(all))
-	for commit := range all {
-		out[strings.TrimPrefix(commit, removals)] = true
-	}
-	return out, err
-}
-
-func (l *Ledger) confirmations(ctx context.Context) (map[string]bool, error) {
-	out := map[string]bool{}
-	err := l.db.View(ctx, func(r Reader) error {
-		return r.Query(ctx, func(scan func(...any) error) error {
-			var commit string
-			err := scan(&commit)
-			out[commit] = true
-			return err
-		}, `SELECT commit_hash FROM confirmations`)
-	})
-	return out, named("read confirmations", err)
 }
 
 // Pause stops the work on a target until Resume.

@@ -70,6 +70,7 @@ type Batch struct {
 	Delete []grants.Grant       // holds that are over; done before Put
 	Floors map[string]time.Time // by request: Decision.Floor, only ever raised
 	Drift  *DriftReport         // nil: unchanged
+	Listed []Scope              // whose first list of strangers is being taken away; Target, Entitlement and Since count
 	Events []Event
 	Jobs   []Job
 }
@@ -114,14 +115,17 @@ type ConfigState struct {
 
 // IntakeBatch is what taking in one or more commits writes, in one transaction.
 type IntakeBatch struct {
-	Head     string              // accepted head; empty: unchanged
-	Diverged *string             // nil: unchanged; "": no longer; else the head that does not descend from the accepted one
-	Forget   []string            // commits whose state is to be found out anew; done before States
-	States   []ConfigState       // stored once a content
-	Requests []Request           // inserted or replaced by ID; EndedAt, Floor and Revert kept
-	Scopes   map[string][]string // nil: unchanged; by target, the entitlements that roles name: what drift is looked for in
+	Head     string        // accepted head; empty: unchanged
+	Diverged *string       // nil: unchanged; "": no longer; else the head that does not descend from the accepted one
+	Forget   []string      // commits whose state is to be found out anew; done before States
+	States   []ConfigState // stored once a content
+	Requests []Request     // inserted or replaced by ID; EndedAt, Floor and Revert kept
+	Spent    []string      // commits whose confirmations have been acted on and serve no second time
+	Scopes   []Scope       // replaces what drift is looked for in; nil: unchanged
 	Events   []Event
 	Jobs     []Job
+	// NotInForce replaces what is known of files that are not in force; nil: unchanged.
+	NotInForce *[]NotInForce
 }
 
 // Head is where the intake stands.

@@ -2,9 +2,11 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,7 +30,7 @@ func (s *Stage) configure() {
 	}
 	text := fmt.Sprintf(`repository: {url: %[1]s/%[2]s.git, branch: main}
 trust: {from: %[3]s, group: admins, count: 1, approvalsValid: %[6]s}
-forge: {type: github, baseURL: %[1]s/api/v3/, tokenFile: %[4]s/forge-token}
+forge: {type: github, baseURL: %[1]s/api/v3/, tokenFile: %[4]s/forge-token%[11]s}
 poll: 1s
 resync: "@every 10m"
 ledger: %[5]s
@@ -42,7 +44,7 @@ targets:
   bastion: {connector: file, path: %[4]s/targets/bastion, format: csv}
   wiki: {connector: file, path: %[4]s/targets/wiki, format: csv}
 %[10]s`, s.URL, Repo, s.From, s.Dir, or(s.o.Ledger, "sqlite://"+s.Dir+"/ledger.db"), or(s.o.ApprovalsValid, "7d"),
-		or(s.o.Reverts, "{group: 5m, merge: manual}"), or(s.o.Guard, "{maxRemovals: 50, maxRemovalRatio: 0.25}"), s.o.Config, s.o.Targets)
+		or(s.o.Reverts, "{group: 5m, merge: manual}"), or(s.o.Guard, "{maxRemovals: 50, maxRemovalRatio: 0.25}"), s.o.Config, s.o.Targets, s.o.Forge)
 	if s.o.Postgres != "" {
 		s.must(os.WriteFile(s.file("postgres-dsn"), []byte(s.o.Postgres), 0o600))
 		text += "\n  orders-db: {connector: postgres, dsnFile: " + s.file("postgres-dsn") + "}\n"
@@ -163,12 +165,20 @@ func (s *Stage) Run() {
 // Halt ends Run.
 func (s *Stage) Halt() { s.stop() }
 
-// Confirm is the command confirm.
+// Confirm is the command confirm: something must wait for the commit.
 func (s *Stage) Confirm(commit string) {
 	s.T.Helper()
 	ctx, cancel := s.ctx()
 	defer cancel()
-	s.must(s.Daemon.Ledger.Confirm(ctx, commit, "an operator"))
+	withheld := slices.Contains(s.Daemon.Engine.Withheld(), commit)
+	if withheld {
+		s.must(s.Daemon.Ledger.ConfirmRemovals(ctx, commit, "an operator"))
+	}
+	_, err := s.Daemon.Ledger.Confirm(ctx, commit, "an operator")
+	if withheld && errors.Is(err, ledger.ErrNothingWaits) {
+		return
+	}
+	s.must(err)
 }
 
 // Tend looks after the open revert pull requests, as the schedule does.

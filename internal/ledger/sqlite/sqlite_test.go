@@ -130,7 +130,7 @@ func TestOperatorsWriteBesideTheReconciler(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for i := range n {
-			if err := o.Confirm(t.Context(), fmt.Sprint("commit", i), "bob"); err != nil {
+			if err := o.ConfirmRemovals(t.Context(), fmt.Sprint("commit", i), "bob"); err != nil {
 				t.Error(err)
 			}
 		}
