@@ -1,5 +1,7 @@
 package policy
 
+import "cmp"
+
 // change checks how the bytes came to the branch. It returns false when there is
 // nothing further to look at.
 func (c *judging) change() bool {
@@ -26,18 +28,8 @@ func (c *judging) change() bool {
 	}
 	c.pass("pull-request", "pull request #%d was merged at %s as %s", p.Number, stamp(p.MergedAt), short(ev.Introduction.Commit))
 
-	switch {
-	case ev.RepositoryID == 0 || p.BaseRepoID != ev.RepositoryID:
-		c.fail("repository", "pull request #%d belongs to repository id %d, not to the configured id %d", p.Number, p.BaseRepoID, ev.RepositoryID)
-	default:
-		c.pass("repository", "it belongs to the configured repository, id %d", ev.RepositoryID)
-	}
-	switch {
-	case ev.Branch == "" || p.BaseRef != ev.Branch:
-		c.fail("base-branch", "pull request #%d was merged into %q, not into the watched branch %q", p.Number, p.BaseRef, ev.Branch)
-	default:
-		c.pass("base-branch", "it was merged into the watched branch %s", ev.Branch)
-	}
+	c.closed, c.closing, c.valid = p.MergedAt, "the merge", cmp.Or(c.ApprovalsValid, defaultApprovalsValid)
+	c.place("was merged")
 	switch {
 	case c.deletion && ev.HeadBlob == "":
 		c.pass("bytes", "the file is gone at the final head %s as well", short(p.HeadSHA))
@@ -60,6 +52,22 @@ func (c *judging) change() bool {
 		c.pass("trusted-base", "the file is new")
 	}
 	return true
+}
+
+// place checks the repository of the pull request, and the branch that it was or is to
+// be merged into.
+func (c *judging) place(verb string) {
+	p, ev := c.pull, &c.Evidence
+	if ev.RepositoryID == 0 || p.BaseRepoID != ev.RepositoryID {
+		c.fail("repository", "pull request #%d belongs to repository id %d, not to the configured id %d", p.Number, p.BaseRepoID, ev.RepositoryID)
+	} else {
+		c.pass("repository", "it belongs to the configured repository, id %d", ev.RepositoryID)
+	}
+	if ev.Branch == "" || p.BaseRef != ev.Branch {
+		c.fail("base-branch", "pull request #%d %s into %q, not into the watched branch %q", p.Number, verb, p.BaseRef, ev.Branch)
+	} else {
+		c.pass("base-branch", "it %s into the watched branch %s", verb, ev.Branch)
+	}
 }
 
 // short prints the first digits of a hash.

@@ -18,7 +18,7 @@ import (
 //
 // A request that ended stays as it ended: its decision is returned as it was.
 func Decide(in DecideInput) grants.Decision {
-	d := &deciding{in: in}
+	d := &deciding{in: in, now: presentOf(in.Tree, in.Branch, in.Canonical)}
 	next := d.frame()
 	switch {
 	case !in.Previous.EndedAt.IsZero() && !in.Previous.EndedAt.After(in.At):
@@ -75,6 +75,7 @@ type stage struct {
 // deciding is the state of one call of Decide.
 type deciding struct {
 	in      DecideInput
+	now     present
 	checks  []grants.Check
 	base    *Version // last proven version; nil: none
 	baseDoc *schema.AccessRequest
@@ -211,7 +212,7 @@ func (d *deciding) unproven() {
 func (d *deciding) keep(next grants.Decision) grants.Decision {
 	prev := d.in.Previous
 	d.fail("in-force", "the proven version %s cannot be read any more: what was granted stays until it ends", short(d.unread))
-	kept := filtered(prev, func(it grants.Item) bool { return d.active(it.Subject) })
+	kept := filtered(prev, func(it grants.Item) bool { return d.now.active(it.Subject) })
 	kept.Blob = next.Blob
 	kept.Checks = d.checks
 	kept.Removals = grants.Removals(prev, kept, d.in.Commit, d.in.At, grants.CauseDeactivated)

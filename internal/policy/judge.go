@@ -28,6 +28,9 @@ const (
 func Judge(j Judgement) Verdict {
 	c := &judging{Judgement: j}
 	if c.change() {
+		if c.Request.Emergency {
+			c.pass("emergency", "once merged, a request with emergency: true is judged like any other and needs the same approvals")
+		}
 		c.people()
 		c.roles()
 		c.reviews()
@@ -64,6 +67,9 @@ type judging struct {
 	subjects []*schema.Person // groups expanded, by name
 	pushers  []forge.Identity // to the pull request's head
 	changed  time.Time        // last change of the head; zero: not known
+	closed   time.Time        // reviews count before it; zero: at any time
+	closing  string           // what happened then
+	valid    time.Duration    // how old an approval may be then; 0: as old as it likes
 	counted  map[string]time.Time
 	excluded map[string]string // people whose approval cannot count, and why
 	ask      *asking

@@ -333,11 +333,52 @@ func TestJudgeWaysIn(t *testing.T) {
 		}, detail: "unknown key with"},
 		{name: "connector unknown", change: func(j *Judgement) { j.Canonical = nil }, detail: "no connector is known"},
 		{name: "role without entitlements", change: func(j *Judgement) { j.Trusted.Roles["writer"].Entitlements = nil }, detail: "has no entitlements"},
-		{name: "emergency, merged", change: func(j *Judgement) { j.Request.Emergency = true }, proven: true, detail: "judged like any other"},
+		{name: "emergency, merged", change: mergedEmergency, proven: true, detail: "judged like any other"},
 		{name: "emergency, merged without approval", change: func(j *Judgement) {
-			j.Request.Emergency = true
+			mergedEmergency(j)
 			j.Evidence.Reviews = nil
 		}, detail: "missing: 1 of"},
+		{name: "emergency, merged, where the role has no terms for one", change: func(j *Judgement) {
+			mergedEmergency(j)
+			j.Trusted.Roles["writer"].Emergency = nil
+		}, detail: "role writer has no emergency terms"},
+		{name: "emergency, merged, by somebody who may ask without one only", change: func(j *Judgement) {
+			mergedEmergency(j)
+			j.Trusted.Groups["on-call"].Members = []string{"bob"}
+		}, detail: "alice may not ask for writer: not in on-call"},
+		{name: "emergency, merged, by somebody who may ask in one only", change: func(j *Judgement) {
+			mergedEmergency(j)
+			j.Trusted.Groups["engineering"].Members = nil
+		}, proven: true},
+		{name: "emergency, merged, too long for one", change: func(j *Judgement) {
+			mergedEmergency(j)
+			j.Request.Duration = 2*time.Hour + time.Second
+		}, detail: "role writer allows 2h in an emergency"},
+		{name: "emergency, merged, as long as one may be", change: func(j *Judgement) {
+			mergedEmergency(j)
+			j.Trusted.Roles["writer"].MaxDuration = time.Hour
+			j.Request.Duration = 2 * time.Hour
+		}, proven: true},
+		{name: "emergency, merged when it was over", change: func(j *Judgement) {
+			mergedEmergency(j)
+			j.Request.Duration = 90 * time.Minute
+		}, proven: true, detail: "the emergency was over at 2026-11-23T10:31:00Z"},
+		{name: "emergency, opened nobody knows when", change: func(j *Judgement) {
+			mergedEmergency(j)
+			j.Evidence.Pull.CreatedAt = time.Time{}
+		}, detail: "not known when pull request #7 was opened"},
+		{name: "emergency that begins later", change: func(j *Judgement) {
+			mergedEmergency(j)
+			j.Request.StartsAt = clock("12:00")
+		}, detail: "a duration and nothing else"},
+		{name: "emergency with a schedule", change: func(j *Judgement) {
+			mergedEmergency(j)
+			j.Request.Schedule = &schema.Schedule{Cron: "0 9 * * *", Duration: time.Hour}
+		}, detail: "a duration and nothing else"},
+		{name: "emergency until an instant", change: func(j *Judgement) {
+			mergedEmergency(j)
+			j.Request.Duration, j.Request.ExpiresAt = 0, clock("12:00")
+		}, detail: "a duration and nothing else"},
 
 		// Guardrails.
 		{name: "guardrail holds", change: func(j *Judgement) { guard(j, "role.labels.env == 'prod'", "request.ticket != ''") }, proven: true, detail: "guardrail: no-nonsense holds"},
@@ -381,6 +422,11 @@ func schedule(j *Judgement, each time.Duration, days int) {
 	j.Request.Duration = 0
 	j.Request.ExpiresAt = day.AddDate(0, 0, days)
 	j.Request.Schedule = &schema.Schedule{Cron: "0 9 * * MON-FRI", Duration: each}
+}
+
+func mergedEmergency(j *Judgement) {
+	j.Request.Emergency, j.Request.Duration = true, 2*time.Hour
+	breakGlass(j.Trusted)
 }
 
 func guard(j *Judgement, when, require string) {

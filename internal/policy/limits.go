@@ -15,6 +15,10 @@ func (c *judging) limits(role *schema.Role) {
 		c.fail("window", "%s", why)
 		return
 	}
+	if r.Emergency {
+		c.emergencyLimit(role, until)
+		return
+	}
 	if !until.After(c.pull.MergedAt) {
 		c.fail("window", "the window ended at %s, before the merge at %s", stamp(until), stamp(c.pull.MergedAt))
 		return
@@ -58,6 +62,24 @@ func (c *judging) limits(role *schema.Role) {
 	}
 }
 
+// emergencyLimit checks the window of an emergency against a role. A merge does not
+// start it anew: one that is over by then brings nothing, and records the review.
+func (c *judging) emergencyLimit(role *schema.Role, until time.Time) {
+	terms, ok := termsFor(c.Request, role)
+	switch {
+	case !ok: // said with the requesters
+	case until.IsZero():
+		c.fail("window", "it is not known when pull request #%d was opened, where an emergency begins", c.pull.Number)
+	case c.Request.Duration > terms.longest:
+		c.fail("window", "the window lasts %s; role %s allows %s in an emergency", length(c.Request.Duration), role.Name, length(terms.longest))
+	case !c.pull.MergedAt.IsZero() && !until.After(c.pull.MergedAt):
+		c.pass("window", "the emergency was over at %s, before the merge, which brings nothing any more", stamp(until))
+	default:
+		c.pass("window", "%s until %s, from the opening of the pull request; role %s allows %s in an emergency",
+			length(c.Request.Duration), stamp(until), role.Name, length(terms.longest))
+	}
+}
+
 // windowWrong says what is wrong with the window's fields taken together. The
 // loader refuses such files; nothing is granted on the strength of that.
 func windowWrong(r *schema.AccessRequest) string {
@@ -70,6 +92,8 @@ func windowWrong(r *schema.AccessRequest) string {
 	switch {
 	case given != 1:
 		return "exactly one of duration, expiresAt and reviewBy says when access ends"
+	case r.Emergency && (r.Duration == 0 || !r.StartsAt.IsZero() || r.Schedule != nil):
+		return "an emergency begins at once: it has a duration and nothing else"
 	case r.Duration < 0:
 		return "duration is negative"
 	case r.Schedule != nil && r.ExpiresAt.IsZero():

@@ -10,29 +10,57 @@ import (
 	"github.com/tenure-dev/tenure/schema"
 )
 
-// states are those that all have to allow what is held: the trusted one, and the
-// branch as it stands, because taking away needs no approval.
-func (d *deciding) states() []*schema.Tree {
-	if d.in.Branch == nil {
-		return []*schema.Tree{d.in.Tree}
+// present is the state of people, roles and targets that has to allow what is held:
+// the trusted one, and the branch as it stands, because taking away needs no approval.
+type present struct {
+	states    []*schema.Tree
+	canonical Canonical // nil: entitlements are compared as written
+}
+
+func presentOf(trusted, branch *schema.Tree, canonical Canonical) present {
+	p := present{canonical: canonical}
+	for _, t := range []*schema.Tree{trusted, branch} {
+		if t != nil {
+			p.states = append(p.states, t)
+		}
 	}
-	return []*schema.Tree{d.in.Tree, d.in.Branch}
+	return p
+}
+
+// subjects returns the people that a request is for, state by state.
+func (p present) subjects(doc *schema.AccessRequest) [][]*schema.Person {
+	out := make([][]*schema.Person, len(p.states))
+	for i, t := range p.states {
+		out[i], _ = subjectsOf(t, doc)
+	}
+	return out
+}
+
+// lost says why an item of a request is not allowed any more; empty: it is.
+func (p present) lost(doc *schema.AccessRequest, subjects [][]*schema.Person, it grants.Item) string {
+	for i, t := range p.states {
+		if why := p.lostIn(t, doc, subjects[i], it); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// active reports whether every present state has the person active.
+func (p present) active(person string) bool {
+	return !slices.ContainsFunc(p.states, func(t *schema.Tree) bool {
+		p := t.People[person]
+		return p == nil || !p.Active
+	})
 }
 
 // narrow returns those of the judged items that a version of the request and the
 // present states still allow. It adds nothing.
 func (d *deciding) narrow(doc *schema.AccessRequest, judged []grants.Item, tell bool) []grants.Item {
-	states := d.states()
-	known := make([][]*schema.Person, len(states))
-	for i, t := range states {
-		known[i], _ = subjectsOf(t, doc)
-	}
+	subjects := d.now.subjects(doc)
 	var out []grants.Item
 	for _, it := range judged {
-		why := ""
-		for i := 0; i < len(states) && why == ""; i++ {
-			why = d.lost(states[i], doc, known[i], it)
-		}
+		why := d.now.lost(doc, subjects, it)
 		if why == "" {
 			out = append(out, it)
 		} else if tell {
@@ -40,14 +68,6 @@ func (d *deciding) narrow(doc *schema.AccessRequest, judged []grants.Item, tell 
 		}
 	}
 	return out
-}
-
-// active reports whether every present state has the person active.
-func (d *deciding) active(person string) bool {
-	return !slices.ContainsFunc(d.states(), func(t *schema.Tree) bool {
-		p := t.People[person]
-		return p == nil || !p.Active
-	})
 }
 
 // Left reports whether a person was deactivated or removed for certain: by the
@@ -65,17 +85,22 @@ func Left(trusted, branch *schema.Tree, person string) bool {
 	return p != nil && !p.Active
 }
 
-// lost says why a state no longer allows an item; empty: it does.
-func (d *deciding) lost(t *schema.Tree, doc *schema.AccessRequest, subjects []*schema.Person, it grants.Item) string {
+// lostIn says why a state no longer allows an item; empty: it does.
+func (p present) lostIn(t *schema.Tree, doc *schema.AccessRequest, subjects []*schema.Person, it grants.Item) string {
 	role := t.Roles[it.Role]
 	switch {
-	case !d.active(it.Subject):
+	case !p.active(it.Subject):
 		return fmt.Sprintf("%s is not active any more", it.Subject)
-	case !slices.ContainsFunc(subjects, func(p *schema.Person) bool { return p.Name == it.Subject }):
+	case !slices.ContainsFunc(subjects, func(s *schema.Person) bool { return s.Name == it.Subject }):
 		return fmt.Sprintf("%s is not a subject any more", it.Subject)
 	case role == nil:
 		return fmt.Sprintf("role %s does not exist any more", it.Role)
-	case !mayRequest(t, role, it.Subject):
+	}
+	terms, ok := termsFor(doc, role)
+	switch {
+	case !ok:
+		return fmt.Sprintf("role %s has no emergency terms any more", it.Role)
+	case !mayRequest(t, terms.requesters, it.Subject):
 		return fmt.Sprintf("%s is not in the requesters of role %s any more", it.Subject, it.Role)
 	case !doc.ReviewBy.IsZero() && !role.Standing:
 		return fmt.Sprintf("role %s does not allow standing access any more", it.Role)
@@ -91,7 +116,7 @@ func (d *deciding) lost(t *schema.Tree, doc *schema.AccessRequest, subjects []*s
 			continue
 		}
 		asked = true
-		if paramsWrong(role, use.Params) == "" && d.brings(t, role, use, it) {
+		if paramsWrong(role, use.Params) == "" && p.brings(t, role, use, it) {
 			return ""
 		}
 	}
@@ -104,7 +129,7 @@ func (d *deciding) lost(t *schema.Tree, doc *schema.AccessRequest, subjects []*s
 // brings reports whether a role still has the entitlement of an item and its
 // target still allows it. Entitlements are the same when they are written alike or
 // have one canonical form, so that a new spelling in the role takes nothing away.
-func (d *deciding) brings(t *schema.Tree, role *schema.Role, use schema.RoleUse, it grants.Item) bool {
+func (p present) brings(t *schema.Tree, role *schema.Role, use schema.RoleUse, it grants.Item) bool {
 	target := t.Targets[it.Target]
 	return slices.ContainsFunc(role.Entitlements, func(e schema.Entitlement) bool {
 		if e.Target != it.Target {
@@ -117,10 +142,10 @@ func (d *deciding) brings(t *schema.Tree, role *schema.Role, use schema.RoleUse,
 		if b, err := json.Marshal(spec); err == nil && string(b) == it.Spec {
 			return true
 		}
-		if d.in.Canonical == nil {
+		if p.canonical == nil {
 			return false
 		}
-		one, err := d.in.Canonical(target.Connector, spec)
+		one, err := p.canonical(target.Connector, spec)
 		return err == nil && one == it.Entitlement
 	})
 }
@@ -140,7 +165,7 @@ func (d *deciding) terms(v stage, items []grants.Item) grants.Terms {
 func (d *deciding) cut(t grants.Terms, v stage) grants.Terms {
 	seen := map[*schema.Role]bool{}
 	before := t
-	for _, state := range d.states() {
+	for _, state := range d.now.states {
 		for _, it := range d.base.Verdict.Items {
 			if role := state.Roles[it.Role]; role != nil && !seen[role] {
 				seen[role] = true
@@ -179,7 +204,8 @@ func (d *deciding) limit(t grants.Terms, v stage, role *schema.Role) grants.Term
 			t.Schedule = &s
 		}
 	default:
-		t.Span.Until = earliest(t.Span.Until, t.Span.From.Add(role.MaxDuration))
+		terms, _ := termsFor(v.doc, role) // without any: no time at all
+		t.Span.Until = earliest(t.Span.Until, t.Span.From.Add(terms.longest))
 	}
 	return t
 }

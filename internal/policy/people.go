@@ -84,13 +84,18 @@ func (c *judging) people() {
 			c.fail("subject", "%s is not active", s.Name)
 		}
 	}
-	c.ask = &asking{tree: c.Trusted, request: c.Request, subjects: c.subjects, author: c.author, start: c.start(), others: c.Others}
+	c.ask = c.asking()
 }
 
-// mayRequest reports whether a person is in a role's requesters. An empty list is
-// nobody.
-func mayRequest(t *schema.Tree, role *schema.Role, person string) bool {
-	return slices.ContainsFunc(role.Requesters, func(g string) bool {
+// asking is the request as expressions see it.
+func (c *judging) asking() *asking {
+	return &asking{tree: c.Trusted, request: c.Request, subjects: c.subjects, author: c.author, start: c.start(), others: c.Others}
+}
+
+// mayRequest reports whether a person is in one of the groups that may ask. An empty
+// list is nobody.
+func mayRequest(t *schema.Tree, requesters []string, person string) bool {
+	return slices.ContainsFunc(requesters, func(g string) bool {
 		return t.Groups[g] != nil && t.InGroup(person, g)
 	})
 }

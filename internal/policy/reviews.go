@@ -10,7 +10,7 @@ import (
 )
 
 // reviews finds out whose approval counts. Of each account, the last review before
-// the merge that is not a mere comment is the one that matters; of several in the
+// the merge (of an emergency: at any time) that is not a mere comment is the one that matters; of several in the
 // same instant, one that does not approve.
 func (c *judging) reviews() {
 	c.pushRecord()
@@ -27,7 +27,7 @@ func (c *judging) reviews() {
 			c.excluded[person.Name] = cmp.Or(c.excluded[person.Name], "a pusher to the pull request")
 		}
 	}
-	for _, r := range lastReviews(c.Evidence.Reviews, c.pull.MergedAt) {
+	for _, r := range lastReviews(c.Evidence.Reviews, c.closed) {
 		name, why := c.counts(r)
 		if why != "" {
 			c.note(false, "%s's %s of %s does not count: %s", name, verb(r.State), stamp(r.SubmittedAt), why)
@@ -38,11 +38,11 @@ func (c *judging) reviews() {
 	}
 }
 
-// lastReviews returns each account's decisive review, by time. Reviews after the
-// merge are decisive only where there was none before, so that they are named and
+// lastReviews returns each account's decisive review, by time. Reviews from closed on
+// (zero: never) are decisive only where there was none before, so that they are named and
 // refused. Comments never are. Every ghost stands alone: ghosts cannot be told
 // apart.
-func lastReviews(all []forge.Review, merged time.Time) []forge.Review {
+func lastReviews(all []forge.Review, closed time.Time) []forge.Review {
 	type key struct {
 		host  string
 		id    int64
@@ -57,7 +57,7 @@ func lastReviews(all []forge.Review, merged time.Time) []forge.Review {
 		if r.Reviewer.ID == 0 {
 			k.ghost = r.ID
 		}
-		if old, ok := last[k]; !ok || moreDecisive(r, old, merged) {
+		if old, ok := last[k]; !ok || moreDecisive(r, old, closed) {
 			last[k] = r
 		}
 	}
@@ -72,8 +72,8 @@ func lastReviews(all []forge.Review, merged time.Time) []forge.Review {
 	return out
 }
 
-func moreDecisive(r, old forge.Review, merged time.Time) bool {
-	if before, oldBefore := r.SubmittedAt.Before(merged), old.SubmittedAt.Before(merged); before != oldBefore {
+func moreDecisive(r, old forge.Review, closed time.Time) bool {
+	if before, oldBefore := inTime(r, closed), inTime(old, closed); before != oldBefore {
 		return before
 	}
 	if c := r.SubmittedAt.Compare(old.SubmittedAt); c != 0 {
@@ -85,6 +85,10 @@ func moreDecisive(r, old forge.Review, merged time.Time) bool {
 	return r.ID > old.ID
 }
 
+func inTime(r forge.Review, closed time.Time) bool {
+	return closed.IsZero() || r.SubmittedAt.Before(closed)
+}
+
 // counts returns the person whose approval a review is, or the name to print and
 // why it is none.
 func (c *judging) counts(r forge.Review) (name, why string) {
@@ -93,13 +97,12 @@ func (c *judging) counts(r forge.Review) (name, why string) {
 	if p != nil {
 		name = p.Name
 	}
-	valid := cmp.Or(c.ApprovalsValid, defaultApprovalsValid)
-	merged := c.pull.MergedAt
+	age := c.closed.Sub(r.SubmittedAt)
 	switch {
 	case p == nil:
 		return name, fmt.Sprintf("%s %s", account(r.Reviewer), unknown)
-	case !r.SubmittedAt.Before(merged):
-		return name, fmt.Sprintf("it was given at or after the merge at %s", stamp(merged))
+	case !inTime(r, c.closed):
+		return name, fmt.Sprintf("it was given at or after %s at %s", c.closing, stamp(c.closed))
 	case r.State == forge.ReviewDismissed:
 		return name, "it was dismissed"
 	case r.State != forge.ReviewApproved:
@@ -114,8 +117,8 @@ func (c *judging) counts(r forge.Review) (name, why string) {
 		return name, fmt.Sprintf("it was given before the base branch changed at %s", stamp(c.Evidence.BaseChange))
 	case r.Commit != c.pull.HeadSHA:
 		return name, fmt.Sprintf("it was given for %s, not for the final head %s", short(r.Commit), short(c.pull.HeadSHA))
-	case merged.Sub(r.SubmittedAt) > valid:
-		return name, fmt.Sprintf("at the merge it was %s old; approvals are valid for %s", length(merged.Sub(r.SubmittedAt).Truncate(time.Minute)), length(valid))
+	case c.valid > 0 && age > c.valid:
+		return name, fmt.Sprintf("at the merge it was %s old; approvals are valid for %s", length(age.Truncate(time.Minute)), length(c.valid))
 	}
 	return name, ""
 }

@@ -17,9 +17,6 @@ func (c *judging) roles() {
 	if len(c.Request.Roles) == 0 {
 		c.fail("role", "the request names no role")
 	}
-	if c.Request.Emergency {
-		c.pass("emergency", "once merged, a request with emergency: true is judged like any other and needs the same approvals")
-	}
 	seen := map[grants.Item]bool{}
 	for _, use := range c.Request.Roles {
 		role := c.Trusted.Roles[use.Role]
@@ -43,6 +40,11 @@ func (c *judging) roles() {
 }
 
 func (c *judging) requesters(role *schema.Role) {
+	terms, ok := termsFor(c.Request, role)
+	if !ok {
+		c.fail("emergency", "role %s has no emergency terms; ask for it without emergency: true", role.Name)
+		return
+	}
 	who := []string{}
 	for _, s := range c.subjects {
 		who = append(who, s.Name)
@@ -53,12 +55,12 @@ func (c *judging) requesters(role *schema.Role) {
 	slices.Sort(who)
 	for _, name := range slices.Compact(who) {
 		switch {
-		case mayRequest(c.Trusted, role, name):
+		case mayRequest(c.Trusted, terms.requesters, name):
 			c.pass("requester", "%s may ask for %s", name, role.Name)
-		case len(role.Requesters) == 0:
+		case len(terms.requesters) == 0:
 			c.fail("requester", "%s may not ask for %s: its requesters are empty, so nobody may", name, role.Name)
 		default:
-			c.fail("requester", "%s may not ask for %s: not in %s", name, role.Name, names(role.Requesters))
+			c.fail("requester", "%s may not ask for %s: not in %s", name, role.Name, names(terms.requesters))
 		}
 	}
 }
