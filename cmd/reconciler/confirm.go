@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tenure-dev/tenure/grants"
 	"github.com/tenure-dev/tenure/internal/ledger"
 )
 
@@ -20,6 +21,7 @@ func (a *app) confirmCmd() *cobra.Command {
 		Long: `Confirm one commit by its full hash. What of these waits for it is confirmed, each by
 itself, and printed:
   - removals that the guard withholds because the commit takes away too much
+  - access that nobody asked for, to what a role with exclusive: true owns
   - a commit that leaves no person or no request
   - the head of a branch that was rewritten or moved back
   - roles, groups, people, targets and policies in it that still wait for the
@@ -64,14 +66,29 @@ Exit code 1: nothing waits for this commit.`,
 
 // confirm confirms what waits for a commit, and says what each of it means.
 func confirm(ctx context.Context, led *ledger.Ledger, back []withheld, commit, who string) (means []string, err error) {
+	strangers := false
 	for _, w := range back {
-		if w.Commit == commit {
+		switch {
+		case w.Commit != commit:
+		case w.Cause == grants.CauseExclusive:
+			strangers = true
+		default:
 			means = append(means, fmt.Sprintf("removals: %s on %s, and what else the commit takes away there", count(w.Removals, "removal goes ahead", "removals go ahead"), w.Target))
 		}
 	}
 	if len(means) > 0 {
 		if err := led.ConfirmRemovals(ctx, commit, who); err != nil {
 			return nil, err
+		}
+	}
+	if strangers {
+		if err := led.ConfirmStrangers(ctx, commit, who); err != nil {
+			return nil, err
+		}
+		for _, w := range back {
+			if w.Commit == commit && w.Cause == grants.CauseExclusive {
+				means = append(means, fmt.Sprintf("strangers: %s on %s; from now on such access goes at once there, within the limits of the guard", count(w.Removals, "access that nobody asked for is taken away", "pieces of access that nobody asked for are taken away"), w.Target))
+			}
 		}
 	}
 	reasons, err := led.Confirm(ctx, commit, who)

@@ -97,29 +97,39 @@ func (a *app) makePlan(ctx context.Context, at time.Time) (planned, error) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		changes, err := planTarget(ctx, led, name, connectors.WithTimeout(connectors.ReadOnly(targets[name]), cfg.Timeouts.Observe), decisions, claims, at)
+		changes, owned, err := planTarget(ctx, led, name, connectors.WithTimeout(connectors.ReadOnly(targets[name]), cfg.Timeouts.Observe), decisions, claims, at)
 		if err != nil {
 			p.Errors = append(p.Errors, fmt.Sprintf("target %s: %v", name, err))
 			continue
 		}
 		p.Changes = append(p.Changes, changes...)
+		back, err := withheldStrangers(ctx, cfg, led, name, changes, owned)
+		if err != nil {
+			return p, err
+		}
+		p.Withheld = append(p.Withheld, back...)
 	}
 	holds, err := led.Holds(ctx, "")
 	if err != nil {
 		return p, err
 	}
-	p.Withheld, err = readWithheld(ctx, cfg, led, holds, at)
+	back, err := withheldRemovals(ctx, cfg, led, holds, at)
+	p.Withheld = append(back, p.Withheld...)
 	return p, err
 }
 
-func planTarget(ctx context.Context, led *ledger.Ledger, name string, c connectors.Connector, decisions []grants.Decision, all []grants.Claim, at time.Time) ([]grants.Change, error) {
+func planTarget(ctx context.Context, led *ledger.Ledger, name string, c connectors.Connector, decisions []grants.Decision, all []grants.Claim, at time.Time) ([]grants.Change, []grants.Exclusive, error) {
 	holds, err := led.Holds(ctx, name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	scope, err := led.Scope(ctx, name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	owned, err := exclusiveNow(ctx, led, name)
+	if err != nil {
+		return nil, nil, err
 	}
 	var claims []grants.Claim
 	for _, cl := range all {
@@ -134,9 +144,10 @@ func planTarget(ctx context.Context, led *ledger.Ledger, name string, c connecto
 	slices.Sort(scope)
 	observed, err := c.Observe(ctx, slices.Compact(scope))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return grants.Attribute(grants.Plan(claims, observed, holds), holds, decisions, at), nil
+	changes := grants.Attribute(grants.Plan(claims, observed, holds), holds, decisions, at)
+	return grants.Reclaim(changes, owned), owned, nil
 }
 
 func (a *app) planTable(w io.Writer, p planned) error {

@@ -18,6 +18,9 @@ func (l *Ledger) Commit(ctx context.Context, lease *Lease, b Batch) error {
 		if err := w.raiseFloors(ctx, b.Floors); err != nil {
 			return err
 		}
+		if err := w.markListed(ctx, b.Listed); err != nil {
+			return err
+		}
 		if b.Drift != nil {
 			if err := w.putDrift(ctx, *b.Drift); err != nil {
 				return err

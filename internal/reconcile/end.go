@@ -29,7 +29,7 @@ func (w *worker) end(ctx context.Context, s *state) error {
 			w.tripped[c.Commit] = true
 		}
 	}
-	w.cfg.Metrics.Withheld(w.target, len(withheld))
+	w.cfg.Metrics.Withheld(w.target, len(withheld)+len(w.strangers))
 
 	acts := make([]grants.Change, 0, len(allowed))
 	for _, c := range allowed {

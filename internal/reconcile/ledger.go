@@ -23,6 +23,10 @@ type Ledger interface {
 	Holds(ctx context.Context, target string) ([]grants.Hold, error)
 	// Scope returns the entitlements on a target that roles name, sorted.
 	Scope(ctx context.Context, target string) ([]string, error)
+	// Exclusive returns the entitlements on a target that belong to Tenure alone.
+	Exclusive(ctx context.Context, target string) ([]grants.Exclusive, error)
+	// StrangersConfirmed reports the lists of strangers that are confirmed.
+	StrangersConfirmed(ctx context.Context) (map[string]bool, error)
 	// Paused reports the targets on which nothing is to be granted for now.
 	Paused(ctx context.Context) (map[string]ledger.Pause, error)
 	// RemovalsConfirmed reports the commits whose removals are confirmed.

@@ -62,6 +62,8 @@ type state struct {
 	boundary  time.Time // when claims change next
 	holds     map[grants.Grant]grants.Hold
 	confirmed map[string]bool
+	exclusive []grants.Exclusive
+	listed    map[string]bool // confirmed lists of strangers
 	paused    bool
 	starts    bool // new access may be given
 	more      bool // there was no time for all of it
@@ -85,6 +87,16 @@ const ledgerTimeout = 30 * time.Second
 func (w *worker) read(ctx context.Context, now time.Time) (*state, error) {
 	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
 	defer cancel()
+	// Before the decisions: what of a request is not known yet waits, so that nobody
+	// is a stranger whose proof arrives between the two.
+	exclusive, err := w.cfg.Ledger.Exclusive(ctx, w.target)
+	if err != nil {
+		return nil, fmt.Errorf("read what is exclusive: %w", err)
+	}
+	listed, err := w.cfg.Ledger.StrangersConfirmed(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read confirmations: %w", err)
+	}
 	decisions, err := w.cfg.Ledger.Decisions(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read decisions: %w", err)
@@ -107,6 +119,8 @@ func (w *worker) read(ctx context.Context, now time.Time) (*state, error) {
 		decisions: onTarget(decisions, w.target),
 		holds:     make(map[grants.Grant]grants.Hold, len(holds)),
 		confirmed: confirmed,
+		exclusive: exclusive,
+		listed:    listed,
 		paused:    isPaused,
 	}
 	for _, h := range holds {

@@ -68,8 +68,8 @@ func (s *state) nextEnd() (end time.Time) {
 // settle compares with what the target shows: it forgets what is verified to be
 // gone, notes what was there before us, renews and grants.
 func (w *worker) settle(ctx context.Context, s *state, observed []grants.Grant) error {
-	plan := grants.Plan(s.claims, observed, s.owned())
-	var acts []grants.Change
+	plan := unwritable(grants.Reclaim(grants.Plan(s.claims, observed, s.owned()), s.standStill()))
+	var acts, strangers []grants.Change
 	var drift []grants.Grant
 	var b ledger.Batch
 	for _, c := range plan {
@@ -86,14 +86,33 @@ func (w *worker) settle(ctx context.Context, s *state, observed []grants.Grant) 
 			b.Put = append(b.Put, h)
 			b.Events = append(b.Events, w.event(ledger.EventAdopted, c.Item, holderOf(c), nil))
 		case grants.OpRelease:
+			if h.Stranger() && h.LastError != "" {
+				if c = s.again(c); c.Op == grants.OpRevoke {
+					strangers = append(strangers, c)
+					continue
+				}
+				h = letGo(c, h)
+			}
 			w.releaseHold(s, &b, c, h)
+			s.more = s.more || h.PreExisting && s.owns(h.Entitlement) // now it may be a stranger's
 		case grants.OpLeave:
 			drift = append(drift, c.Item.Grant)
+			if held && c.Cause == "" {
+				w.releaseHold(s, &b, c, letGo(c, h))
+			}
 		case grants.OpRevoke:
+			if c.Cause == grants.CauseExclusive {
+				strangers = append(strangers, c)
+				continue
+			}
 			// Already tried in end, or withheld. It is still there: say so and
 			// try again later.
 			w.stillThere(s, &b, c, h)
 		}
+	}
+	p := w.part(s, &b, strangers)
+	for _, c := range p.withheld {
+		drift = append(drift, c.Item.Grant)
 	}
 	w.noteDrift(s, &b, drift)
 	var errs *multierror.Error
@@ -109,7 +128,11 @@ func (w *worker) settle(ctx context.Context, s *state, observed []grants.Grant) 
 		}
 	}
 	errs = multierror.Append(errs, w.apply(ctx, s, acts))
+	if w.leased() {
+		errs = multierror.Append(errs, w.takeBack(ctx, s, p))
+	}
 	w.cfg.Metrics.Drift(w.target, len(drift))
+	w.cfg.Metrics.Withheld(w.target, len(s.withheld)+len(p.withheld))
 	return errs.ErrorOrNil()
 }
 
@@ -125,7 +148,11 @@ func (w *worker) releaseHold(s *state, b *ledger.Batch, c grants.Change, h grant
 		kind = ledger.EventReleased
 	}
 	b.Delete = append(b.Delete, c.Item.Grant)
-	for _, r := range h.Holders {
+	holders := h.Holders
+	if h.Stranger() {
+		holders = []grants.Holder{{}} // nobody asked for it, and its end is told once
+	}
+	for _, r := range holders {
 		b.Events = append(b.Events, w.event(kind, h.Item, r.Request, map[string]any{
 			"reason": c.Reason, "until": h.Until, "revokedAt": h.Revoked, "readBackAt": w.cfg.Clock.Now(),
 		}))

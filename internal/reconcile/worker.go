@@ -23,13 +23,14 @@ type worker struct {
 	wake   chan struct{}
 	lease  *ledger.Lease
 
-	failures int             // passes that failed in a row
-	drift    []grants.Grant  // as last written to the ledger
-	drifted  bool            // drift was written by this process
-	withheld map[string]bool // removals already reported as withheld
-	tripped  map[string]bool // commits that have tripped the guard, while the lease is held
-	cut      bool            // the last look at the target made way for an end
-	resync   time.Time       // next time the target is looked at without a reason
+	failures  int             // passes that failed in a row
+	drift     []grants.Grant  // as last written to the ledger
+	drifted   bool            // drift was written by this process
+	withheld  map[string]bool // removals already reported as withheld
+	strangers map[string]bool // the same of strangers, as of the last look at the target
+	tripped   map[string]bool // commits that have tripped the guard, while the lease is held
+	cut       bool            // the last look at the target made way for an end
+	resync    time.Time       // next time the target is looked at without a reason
 }
 
 func newWorker(e *Engine, target string, c connectors.Connector) *worker {

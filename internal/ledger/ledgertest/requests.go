@@ -248,7 +248,7 @@ func floorsRise(t *testing.T, b Backend) {
 func scopes(t *testing.T, b Backend) {
 	l, _ := open(t, b)
 	lease := acquire(t, l, "intake")
-	take := func(s map[string][]string, changes bool) {
+	take := func(s []ledger.Scope, changes bool) {
 		t.Helper()
 		before := must(l.Version(t.Context()))(t)
 		ok(t, l.TakeIn(t.Context(), lease, ledger.IntakeBatch{Scopes: s}))
@@ -262,14 +262,20 @@ func scopes(t *testing.T, b Backend) {
 			t.Errorf("%s: %v, want %v", target, got, want)
 		}
 	}
-	take(map[string][]string{"orders-db": {"role=b", "Role=a", "role=b"}, "billing-db": {"role=c"}}, true)
+	on := func(target string, entitlements ...string) (out []ledger.Scope) {
+		for _, e := range entitlements {
+			out = append(out, ledger.Scope{Target: target, Entitlement: e})
+		}
+		return out
+	}
+	take(append(on("orders-db", "role=b", "Role=a", "role=b"), on("billing-db", "role=c")...), true)
 	scope("orders-db", "Role=a", "role=b")
 	take(nil, false)
-	take(map[string][]string{"billing-db": {"role=c"}, "orders-db": {"Role=a", "role=b"}}, false)
+	take(append(on("billing-db", "role=c"), on("orders-db", "Role=a", "role=b")...), false)
 	scope("orders-db", "Role=a", "role=b")
-	take(map[string][]string{"orders-db": {"role=d"}}, true)
+	take(on("orders-db", "role=d"), true)
 	scope("orders-db", "role=d")
 	scope("billing-db")
-	take(map[string][]string{}, true)
+	take([]ledger.Scope{}, true)
 	scope("orders-db")
 }
