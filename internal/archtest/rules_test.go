@@ -84,19 +84,25 @@ var rules = map[string]rule{
 
 	"internal/intake":    {packages: []string{"grants", "schema", "internal/forge", "internal/ledger", "internal/policy", "internal/source"}},
 	"internal/reconcile": {packages: []string{"grants", "connectors", "internal/ledger"}},
-	"internal/revert":    {packages: []string{"grants", "schema", "internal/forge", "internal/ledger", "internal/policy"}},
+	"internal/revert":    {packages: []string{"grants", "schema", "internal/forge", "internal/ledger", "internal/markdown", "internal/policy"}},
+	"internal/markdown":  {external: none},
+	"internal/pulls": {
+		packages: []string{"grants", "schema", "internal/forge", "internal/intake", "internal/ledger", "internal/markdown", "internal/policy", "internal/reconcile"},
+		external: []string{"github.com/hashicorp/go-multierror"},
+	},
 
 	"internal/config": {packages: []string{"schema"}, external: []string{"gopkg.in/yaml.v3", "github.com/robfig/cron"}},
 	"internal/web":    {packages: []string{"internal/ledger"}, kept: []string{"github.com/prometheus/client_golang"}},
 
-	"internal/evidence": {packages: []string{"grants", "internal/ledger"}, external: none},
+	"internal/codeowners": {packages: []string{"internal/policy", "schema"}, external: none},
+	"internal/evidence":   {packages: []string{"grants", "internal/ledger"}, external: none},
 
 	// The assembly: it knows every room and, except through them, no library.
 	"internal/daemon": {
 		packages: []string{
 			"connectors", "grants", "schema", "internal/config", "internal/evidence", "internal/forge", "internal/forge/github",
 			"internal/intake", "internal/jobs", "internal/ledger", "internal/ledger/open", "internal/ledger/postgres",
-			"internal/ledger/sqlite", "internal/policy", "internal/reconcile", "internal/revert", "internal/source", "internal/web",
+			"internal/ledger/sqlite", "internal/policy", "internal/pulls", "internal/reconcile", "internal/revert", "internal/source", "internal/web",
 		},
 		external: []string{"github.com/hashicorp/go-multierror", "github.com/robfig/cron", "golang.org/x/sync"},
 	},
@@ -116,7 +122,7 @@ var rules = map[string]rule{
 	"internal/e2e/ways": {external: none, testing: true},
 	"internal/e2e/stage": {
 		packages: []string{
-			"connectors", "connectors/all", "grants", "internal/config", "internal/daemon", "internal/intake", "internal/ledger",
+			"connectors", "connectors/all", "grants", "internal/config", "internal/daemon", "internal/forge", "internal/intake", "internal/ledger",
 			"internal/minihub", "internal/minihub/hubcheck", "internal/policy", "internal/reconcile",
 		},
 		external: none, testing: true,

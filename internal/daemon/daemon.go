@@ -24,6 +24,7 @@ import (
 	"github.com/tenure-dev/tenure/internal/intake"
 	"github.com/tenure-dev/tenure/internal/jobs"
 	"github.com/tenure-dev/tenure/internal/ledger"
+	"github.com/tenure-dev/tenure/internal/pulls"
 	"github.com/tenure-dev/tenure/internal/reconcile"
 	"github.com/tenure-dev/tenure/internal/revert"
 	"github.com/tenure-dev/tenure/internal/web"
@@ -49,12 +50,15 @@ type Daemon struct {
 	source   closer
 	forge    atomic.Pointer[forgeSide]     // nil: its client could not be made yet
 	intake   atomic.Pointer[intake.Intake] // nil: openGit has not worked yet
+	desk     atomic.Pointer[pulls.Desk]    // nil: the same
 	runner   *jobs.Runner
 	targets  map[string]connectors.Connector
 	notifier *http.Client
 
 	evidence chan struct{} // full while the evidence log is written
 	wake     chan struct{}
+	// wakePulls is full when open pull requests are to be looked at now.
+	wakePulls chan struct{}
 	// unreviewed are withheld commits that no approved pull request brought; only
 	// the loop that follows the branch uses it.
 	unreviewed map[string]bool
@@ -79,7 +83,7 @@ func Open(ctx context.Context, cfg *config.Config, opts Options) (_ *Daemon, err
 		cfg: cfg, opts: opts, log: opts.Log,
 		Metrics:  web.NewMetrics(opts.Version),
 		notifier: &http.Client{Timeout: noticeTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-		evidence: make(chan struct{}, 1), wake: make(chan struct{}, 1), unreviewed: map[string]bool{},
+		evidence: make(chan struct{}, 1), wake: make(chan struct{}, 1), wakePulls: make(chan struct{}, 1), unreviewed: map[string]bool{},
 	}
 	defer func() {
 		if err != nil {
@@ -150,6 +154,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	var errs multierror.Group
 	wg.Go(func() { _ = d.Engine.Run(ctx) })
 	wg.Go(func() { d.follow(ctx) })
+	wg.Go(func() { d.followPulls(ctx) })
 	errs.Go(func() error { return d.runJobs(ctx) })
 	if d.cfg.Listen != "" {
 		errs.Go(func() error { return d.serve(ctx) })
@@ -234,6 +239,7 @@ func (d *Daemon) look(ctx context.Context) (intake.Result, error) {
 	if res.Changed {
 		d.Metrics.HeadAccepted(d.opts.Clock.Now())
 		d.Engine.Wake()
+		d.WakePulls()
 	}
 	return res, err
 }
@@ -278,6 +284,9 @@ func (d *Daemon) Once(ctx context.Context) error {
 	if _, err := d.look(ctx); err != nil {
 		errs = multierror.Append(errs, err)
 	}
+	if _, err := d.lookAtPulls(ctx); err != nil {
+		errs = multierror.Append(errs, err)
+	}
 	if err := d.Engine.Once(ctx); err != nil {
 		errs = multierror.Append(errs, err)
 	}
@@ -294,6 +303,11 @@ func (d *Daemon) Close() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		errs = multierror.Append(errs, in.Close(ctx))
+	}
+	if desk := d.desk.Load(); desk != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		errs = multierror.Append(errs, desk.Close(ctx))
 	}
 	for name, c := range d.targets {
 		if err := c.Close(); err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/tenure-dev/tenure/internal/config"
-	"github.com/tenure-dev/tenure/internal/forge/github"
+	"github.com/tenure-dev/tenure/internal/forge"
 	"github.com/tenure-dev/tenure/internal/intake"
 	"github.com/tenure-dev/tenure/internal/revert"
 )
@@ -18,7 +18,7 @@ var errNoForge = errors.New("the client of the forge could not be made yet; the 
 
 // forgeSide is what speaks to the forge.
 type forgeSide struct {
-	client *github.Client
+	client forge.Client
 	tender *revert.Tender
 }
 
@@ -54,8 +54,14 @@ func (d *Daemon) openGit(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, repo.Close())
 	}
+	desk, err := d.openDesk(side.client)
+	if err != nil {
+		return errors.Join(err, repo.Close())
+	}
 	d.source = repo
 	d.intake.Store(in)
+	d.desk.Store(desk)
+	d.WakePulls()
 	return nil
 }
 

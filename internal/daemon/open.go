@@ -63,7 +63,7 @@ func OpenTargets(ctx context.Context, cfg *config.Config, reg *connectors.Regist
 }
 
 // OpenForge makes the forge's client; it asks nothing yet.
-func OpenForge(cfg *config.Config, now func() time.Time) (*github.Client, error) {
+func OpenForge(cfg *config.Config, now func() time.Time) (forge.Client, error) {
 	f := cfg.Forge
 	return github.New(github.Config{
 		Repo: f.Repository, Branch: cfg.Repository.Branch, BaseURL: f.BaseURL, Token: f.Token.Reveal(), Now: now,
@@ -73,11 +73,11 @@ func OpenForge(cfg *config.Config, now func() time.Time) (*github.Client, error)
 
 // OpenSource opens the local copy of the access repository; it fetches nothing
 // yet.
-func OpenSource(ctx context.Context, cfg *config.Config, client *github.Client) (*source.Repo, error) {
+func OpenSource(ctx context.Context, cfg *config.Config, client forge.Client) (*source.Repo, error) {
 	return source.Open(ctx, source.Config{URL: cfg.Repository.URL, Branch: cfg.Repository.Branch, Dir: cfg.StateDir + "/repository", Auth: gitAuth(cfg, client)})
 }
 
-func gitAuth(cfg *config.Config, client *github.Client) source.AuthFunc {
+func gitAuth(cfg *config.Config, client forge.Client) source.AuthFunc {
 	switch {
 	case cfg.SSH.KeyFile != "":
 		return source.SSHKeyAuth(cfg.SSH.KeyFile, cfg.SSH.KnownHostsFile)
@@ -91,7 +91,7 @@ func gitAuth(cfg *config.Config, client *github.Client) source.AuthFunc {
 
 // gatherer reads evidence from the forge and the branch's own history.
 type gatherer struct {
-	client *github.Client
+	client forge.Client
 	repo   *source.Repo
 	branch string
 	now    func() time.Time

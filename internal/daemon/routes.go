@@ -17,7 +17,7 @@ func (d *Daemon) routes() http.Handler {
 	interval := d.cfg.Poll.Next(now).Sub(now)
 	var hook *web.Webhook
 	if s := d.cfg.Webhook.Secret; !s.IsZero() {
-		hook = &web.Webhook{Forge: d.cfg.Forge.Type, Secret: s.Reveal(), Branch: d.Wake, Pulls: d.Wake}
+		hook = &web.Webhook{Forge: d.cfg.Forge.Type, Secret: s.Reveal(), Branch: d.Wake, Pulls: d.WakePulls}
 	}
 	return web.Routes{
 		Metrics: d.Metrics,

@@ -52,6 +52,7 @@ type Options struct {
 	Postgres       string // DSN of an administrator: adds the target orders-db
 	Targets        string // further targets, as YAML below the key, indented by two
 	Config         string // further keys of reconciler.yaml
+	Forge          string // further keys of forge, with a comma before them
 	Start          time.Time
 	RealClock      bool // the machine's clock instead of one that tests move
 }

@@ -1,0 +1,168 @@
+package pulls
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/tenure-dev/tenure/internal/forge"
+	"github.com/tenure-dev/tenure/internal/markdown"
+)
+
+// commentKey names our one comment on a pull request.
+const commentKey = "outlook"
+
+// speak sets the status and the comment of each pull request that was looked at.
+func (p *pass) speak(ctx context.Context, looked []*subject) error {
+	return each(looked, func(s *subject) error {
+		all := p.outlooks(s)
+		if err := p.cfg.Forge.SetStatus(ctx, s.pull.HeadSHA, p.status(s, all)); err != nil {
+			return fmt.Errorf("status of pull request %d: %w", s.pull.Number, err)
+		}
+		if err := p.cfg.Forge.PutComment(ctx, s.pull.Number, commentKey, p.comment(s, all)); err != nil {
+			return fmt.Errorf("comment on pull request %d: %w", s.pull.Number, err)
+		}
+		p.saw(s)
+		return nil
+	})
+}
+
+func worst(all []outlook) verdict {
+	v := takesEffect
+	for _, o := range all {
+		v = max(v, o.verdict)
+	}
+	return v
+}
+
+// status is what can be made a required check: success exactly when every changed
+// document takes effect if it is merged now.
+func (p *pass) status(s *subject, all []outlook) forge.Status {
+	st := forge.Status{State: forge.StatusSuccess, URL: s.pull.URL}
+	switch {
+	case s.tooMany:
+		st.State, st.Description = forge.StatusFailure, "changes too many files to be looked at"
+		return st
+	case len(all) == 0:
+		st.Description = "no access is asked for or changed"
+		return st
+	}
+	var words []string
+	switch worst(all) {
+	case refused:
+		st.State = forge.StatusFailure
+		for _, o := range all {
+			words = append(words, o.wrong...)
+		}
+	case waits:
+		st.State = forge.StatusPending
+		for _, o := range all {
+			words = append(words, o.missing...)
+			words = append(words, o.wrong...)
+		}
+	default:
+		words = []string{"takes effect when it is merged"}
+	}
+	if u := s.emergency; u != nil && u.ReviewedAt.IsZero() {
+		words = append([]string{"break-glass, review due by " + stamp(u.ReviewBy)}, words...)
+	}
+	st.Description = markdown.Plain(strings.Join(words, "; "))
+	return st
+}
+
+// maxParts bounds how many files, and how many lines of one, a comment shows.
+const maxParts = 40
+
+// maxComment is how many bytes a comment has at most: forges take 65,536 characters.
+const maxComment = 60_000
+
+// comment says everything about one pull request. All that comes from files or
+// from people is inside code spans.
+func (p *pass) comment(s *subject, all []outlook) string {
+	var b strings.Builder
+	p.headline(&b, s, all)
+	for i, o := range all {
+		if i == maxParts || b.Len() > maxComment {
+			fmt.Fprintf(&b, "\n… and %d files more.\n", len(all)-i)
+			break
+		}
+		o.write(&b)
+	}
+	fmt.Fprintf(&b, "\n<sub>As of commit %s. This comment is kept up to date; only what is merged with the approvals above takes effect.</sub>\n", markdown.Code(abbrev(s.pull.HeadSHA)))
+	return b.String()
+}
+
+func (p *pass) headline(b *strings.Builder, s *subject, all []outlook) {
+	switch {
+	case s.tooMany:
+		fmt.Fprintf(b, "**Tenure** cannot look at this pull request: it changes more files than can be read. Nothing that it brings is refused for that, but split it, so that people can see what it does.\n")
+	case len(all) == 0:
+		b.WriteString("**Tenure**: this pull request asks for no access and changes none.\n")
+	case worst(all) == refused:
+		b.WriteString("**Tenure**: as it is, not all of this takes effect when it is merged.\n")
+	case worst(all) == waits:
+		b.WriteString("**Tenure**: approvals are missing. Merged without them, this grants nothing, and only a new pull request can repair that.\n")
+	default:
+		b.WriteString("**Tenure**: everything here takes effect when it is merged.\n")
+	}
+	switch u := s.emergency; {
+	case u == nil && len(s.refused) > 0:
+		b.WriteString("\n**Break-glass: no access was given**, because:\n\n")
+		items(b, s.refused)
+	case u == nil:
+	default:
+		w := Window(u.row.Decision)
+		switch {
+		case u.EndedBy != "":
+			fmt.Fprintf(b, "\n**Break-glass:** %s had access from %s to %s: %s.", markdown.Code(u.Subject), stamp(w.From), stamp(u.row.Decision.Ends()), markdown.Plain(u.EndedBy))
+		case u.over(p.cfg.Now()):
+			fmt.Fprintf(b, "\n**Break-glass:** %s had access from %s to %s.", markdown.Code(u.Subject), stamp(w.From), stamp(w.Until))
+		default:
+			fmt.Fprintf(b, "\n**Break-glass:** %s has access now, until %s. A push, a change of the base branch or closing this pull request ends it.", markdown.Code(u.Subject), stamp(w.Until))
+		}
+		if u.ReviewedAt.IsZero() {
+			fmt.Fprintf(b, " A review is due by %s: approve here who may approve such a request. Until then %s gets no other break-glass for %s.\n", stamp(u.ReviewBy), markdown.Code(u.Subject), markdown.Codes(u.Roles))
+		} else {
+			fmt.Fprintf(b, " Reviewed by %s.\n", markdown.Codes(u.Reviewers))
+		}
+	}
+}
+
+func (o *outlook) write(b *strings.Builder) {
+	fmt.Fprintf(b, "\n### %s\n\n%s\n", markdown.Code(o.path), o.what)
+	if len(o.grants) > 0 {
+		fmt.Fprintf(b, "\nWould grant, %s:\n\n", markdown.Code(o.window))
+		var lines []string
+		for _, it := range o.grants {
+			lines = append(lines, fmt.Sprintf("%s on %s to %s (role %s, account %s)", it.Entitlement, it.Target, it.Subject, it.Role, it.Account))
+		}
+		items(b, lines)
+	}
+	section(b, "Still missing:", o.missing)
+	section(b, "In the way:", o.wrong)
+	section(b, "Rules that hold:", o.rules)
+	var reviews []string
+	for _, c := range o.reviews {
+		reviews = append(reviews, c.Detail)
+	}
+	section(b, "Reviews:", reviews)
+}
+
+func section(b *strings.Builder, title string, lines []string) {
+	if len(lines) > 0 {
+		fmt.Fprintf(b, "\n%s\n\n", title)
+		items(b, lines)
+	}
+}
+
+func items(b *strings.Builder, lines []string) {
+	for i, l := range lines {
+		if i == maxParts {
+			fmt.Fprintf(b, "- … and %d more\n", len(lines)-i)
+			return
+		}
+		fmt.Fprintf(b, "- %s\n", markdown.Code(l))
+	}
+}
+
+func abbrev(commit string) string { return commit[:min(len(commit), 12)] }
