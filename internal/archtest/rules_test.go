@@ -95,6 +95,8 @@ var rules = map[string]rule{
 	"internal/web":    {packages: []string{"internal/ledger"}, kept: []string{"github.com/prometheus/client_golang"}},
 
 	"internal/codeowners": {packages: []string{"internal/policy", "schema"}, external: none},
+	"internal/draft":      {packages: []string{"schema"}, external: []string{"gopkg.in/yaml.v3"}},
+	"internal/propose":    {external: none},
 	"internal/evidence":   {packages: []string{"grants", "internal/ledger"}, external: none},
 
 	// The assembly: it knows every room and, except through them, no library.
