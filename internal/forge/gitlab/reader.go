@@ -122,8 +122,8 @@ func (g *Client) BlobAt(ctx context.Context, commit, path string) (string, error
 	if err != nil {
 		return "", g.failed(ctx, what, err)
 	}
-	if !objectID.MatchString(f.BlobID) || f.FilePath != "" && f.FilePath != path {
-		return "", fmt.Errorf("gitlab: %s: %w: its answer is about another file", what, forge.ErrUnavailable)
+	if !objectID.MatchString(f.BlobID) {
+		return "", fmt.Errorf("gitlab: %s: %w: its answer names no blob", what, forge.ErrUnavailable)
 	}
 	return f.BlobID, nil
 }

@@ -50,8 +50,8 @@ func (g *Client) SetStatus(ctx context.Context, commit string, s forge.Status) e
 	}
 	_, _, err = g.api.Commits.SetCommitStatus(g.repo, commit, opts, gl.WithContext(ctx))
 	err = g.failed(ctx, "status of commit "+commit, err)
-	if last != nil && rejectedAs(err, http.StatusBadRequest, "cannot transition status") {
-		return nil // the state is the same; GitLab does not change the text of one
+	if last != nil && last.Status == string(state) && rejectedAs(err, http.StatusBadRequest, "cannot transition status") {
+		return nil // GitLab refuses to set a pending status to pending, and has taken over the text by then
 	}
 	return err
 }
