@@ -33,7 +33,7 @@ test: setup ## Run all tests; REQUIRE_SERVERS=1 allows none to be left out
 
 .PHONY: lag
 lag: setup ## Print how late 1,000 grants end that end in the same second (p50, p99, max)
-	@go test -count=1 -run 'TestManyGrantsEnd|TestFromMergeToMembership' -v ./internal/e2e | grep -E '^(---|===|ok|FAIL|PASS)|lag|expiry|merge'
+	@go test -count=1 -run 'TestManyGrantsEnd|TestFromMergeToMembership|TestFromEmergencyToMembership' -v ./internal/e2e | grep -E '^(---|===|ok|FAIL|PASS)|lag|expiry|merge|emergency'
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, govulncheck

@@ -38,7 +38,9 @@ connector: postgres
 description: Orders database
 allow: [{role: orders_rw}]
 `,
-		"roles/orders.yaml": stage.Role("orders", "{target: orders-db, role: orders_rw}"),
+		"groups/on-call.yaml": stage.Group("on-call", people...),
+		"roles/orders.yaml": stage.Role("orders", "{target: orders-db, role: orders_rw}") +
+			"emergency: {requesters: [on-call], maxDuration: 1h, reviewWithin: 24h}\n",
 	}
 	s := stage.New(t, o)
 	s.Run()

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/tenure-dev/tenure/connectors"
@@ -21,6 +23,10 @@ import (
 // configure writes the reconciler's configuration, as an operator would.
 func (s *Stage) configure() {
 	bot, _ := s.Hub.User(Bot)
+	if s.o.Webhook && s.address == "" {
+		s.address = freeAddress(s.T)
+		s.must(s.Hub.AddWebhook(Repo, "http://"+s.address+"/webhook", hookSecret))
+	}
 	s.must(os.WriteFile(s.file("forge-token"), []byte(bot.Token), 0o600))
 	or := func(v, otherwise string) string {
 		if v == "" {
@@ -28,23 +34,28 @@ func (s *Stage) configure() {
 		}
 		return v
 	}
+	further := s.o.Config
+	if s.o.Webhook {
+		further += "\nwebhook: {secret: " + hookSecret + "}"
+	}
 	text := fmt.Sprintf(`repository: {url: %[1]s/%[2]s.git, branch: main}
 trust: {from: %[3]s, group: admins, count: 1, approvalsValid: %[6]s}
 forge: {type: github, baseURL: %[1]s/api/v3/, tokenFile: %[4]s/forge-token%[11]s}
-poll: 1s
+poll: %[12]s
 resync: "@every 10m"
 ledger: %[5]s
 stateDir: %[4]s/state
 reverts: %[7]s
 guard: %[8]s
 evidence: {file: %[4]s/evidence.jsonl}
-listen: ""
+listen: "%[13]s"
 %[9]s
 targets:
   bastion: {connector: file, path: %[4]s/targets/bastion, format: csv}
   wiki: {connector: file, path: %[4]s/targets/wiki, format: csv}
 %[10]s`, s.URL, Repo, s.From, s.Dir, or(s.o.Ledger, "sqlite://"+s.Dir+"/ledger.db"), or(s.o.ApprovalsValid, "7d"),
-		or(s.o.Reverts, "{group: 5m, merge: manual}"), or(s.o.Guard, "{maxRemovals: 50, maxRemovalRatio: 0.25}"), s.o.Config, s.o.Targets, s.o.Forge)
+		or(s.o.Reverts, "{group: 5m, merge: manual}"), or(s.o.Guard, "{maxRemovals: 50, maxRemovalRatio: 0.25}"), further, s.o.Targets, s.o.Forge,
+		or(s.o.Poll, "1s"), s.address)
 	if s.o.Postgres != "" {
 		s.must(os.WriteFile(s.file("postgres-dsn"), []byte(s.o.Postgres), 0o600))
 		text += "\n  orders-db: {connector: postgres, dsnFile: " + s.file("postgres-dsn") + "}\n"
@@ -55,6 +66,20 @@ targets:
 		s.must(err)
 		s.must(os.WriteFile(s.file("ledger.db"), empty, 0o600))
 	}
+}
+
+// hookSecret signs the webhooks of a stage.
+const hookSecret = "a-secret-of-the-stage-alone"
+
+// freeAddress is one on the loopback interface that nobody listens on.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 func (s *Stage) file(name string) string { return filepath.Join(s.Dir, name) }

@@ -54,7 +54,9 @@ type Options struct {
 	Config         string // further keys of reconciler.yaml
 	Forge          string // further keys of forge, with a comma before them
 	Start          time.Time
-	RealClock      bool // the machine's clock instead of one that tests move
+	Poll           string // empty: 1s
+	Webhook        bool   // the forge tells the reconciler, which listens
+	RealClock      bool   // the machine's clock instead of one that tests move
 }
 
 // Stage is the set-up of one test.
@@ -72,6 +74,8 @@ type Stage struct {
 	down atomic.Bool
 	stop func() // ends the running daemon; nil: it does not run
 	seq  int    // numbers branches
+
+	address string // that the reconciler listens on; empty: none
 }
 
 // DefaultStart is when a stage's clock starts: a Monday, and in the past, so that

@@ -163,7 +163,7 @@ func TestThereIsOneCommentAndNobodyElseCanWriteIt(t *testing.T) {
 func TestWhatAPullRequestSaysIsHarmlessInTheComment(t *testing.T) {
 	s := begin(t, stage.Options{})
 	n := s.Ask("alice", map[string]string{
-		"requests/x.yaml": stage.Request("alice", "ops", "duration: 1h", "ticket: \"@erin-gh ![x](http://example.com/x) <img src=x>\""),
+		"requests/x.yaml":           stage.Request("alice", "ops", "duration: 1h", "ticket: \"@erin-gh ![x](http://example.com/x) <img src=x>\""),
 		"requests/@erin-gh `y.yaml": strings.Replace(ask(), "Something", "</sub> @carol-gh", 1),
 	})
 	s.Pass()
