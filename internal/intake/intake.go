@@ -225,6 +225,7 @@ func (in *Intake) takeIn(ctx context.Context, head string) (Result, error) {
 	if err := in.files.failed(); err != nil {
 		return res, err
 	}
+	passOver(in.view, next)
 	if in.view.diverged != "" {
 		none := ""
 		next.diverged, b.Diverged = "", &none

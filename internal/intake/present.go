@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tenure-dev/tenure/grants"
+	"github.com/tenure-dev/tenure/internal/forge"
 	"github.com/tenure-dev/tenure/internal/policy"
 	"github.com/tenure-dev/tenure/schema"
 )
@@ -76,7 +77,7 @@ func (in *Intake) tell(v *view, now *Present) error {
 				s.Request = in.files.document(path, blob)
 				s.InForce = in.inForce(rec, last)
 			}
-			s.FirstMerged = firstMerged(rec, last+1)
+			s.FirstMerged = in.firstMerged(rec, last+1)
 		}
 		now.Files[path] = s
 	}
@@ -112,11 +113,19 @@ func (in *Intake) tellDiverged() error {
 
 // firstMerged is where the window of a request is counted from by its versions
 // before one; zero: none of them is proven.
-func firstMerged(rec *policy.Record, before int) time.Time {
-	for _, v := range rec.Versions[:before] {
-		if v.Verdict != nil && v.Verdict.Proven && v.Evidence != nil && v.Evidence.Pull != nil {
-			return v.Evidence.Pull.MergedAt
+func (in *Intake) firstMerged(rec *policy.Record, before int) time.Time {
+	var origin *forge.PullRequest
+	for i := range rec.Versions[:before] {
+		v := &rec.Versions[i]
+		if v.Verdict == nil || !v.Verdict.Proven || v.Evidence == nil || v.Evidence.Pull == nil {
+			continue
+		}
+		if origin == nil {
+			origin = v.Evidence.Pull
+		}
+		if doc := in.files.document(rec.Path, v.Blob); doc != nil {
+			return policy.Anchor(doc, origin)
 		}
 	}
-	return time.Time{}
+	return policy.Anchor(nil, origin)
 }

@@ -250,7 +250,7 @@ func (in *Intake) judge(ctx context.Context, rec *policy.Record, i int) (policy.
 			}
 		}
 	}
-	j.FirstMerged = firstMerged(rec, i)
+	j.FirstMerged = in.firstMerged(rec, i)
 	return policy.Judge(j), nil
 }
 

@@ -289,6 +289,20 @@ func (in *Intake) drop(v *view, path, commit string, b *ledger.IntakeBatch) {
 	b.Requests = append(b.Requests, row)
 }
 
+// passOver marks the versions that a later one of the same look at the branch
+// replaced: nobody saw them stand there.
+func passOver(before, after *view) {
+	for path, rec := range after.records {
+		known := 0
+		if old := before.records[path]; old != nil && old.ID == rec.ID {
+			known = len(old.Versions)
+		}
+		for i := known; i < len(rec.Versions)-1; i++ {
+			rec.Versions[i].Passed = true // these are not shared yet
+		}
+	}
+}
+
 func withVersion(rec *policy.Record, ver policy.Version) *policy.Record {
 	c := *rec
 	c.Versions = append(slices.Clone(rec.Versions), ver)

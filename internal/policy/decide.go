@@ -123,6 +123,9 @@ func (d *deciding) frame() grants.Decision {
 func (d *deciding) walk() {
 	for i := range d.in.Record.Versions {
 		v := &d.in.Record.Versions[i]
+		if d.step(i) {
+			continue
+		}
 		doc := d.in.Docs(v.Blob)
 		if v.Broken || doc == nil || windowWrong(doc) != "" {
 			if v.Verdict != nil && v.Verdict.Proven {

@@ -35,6 +35,7 @@ type Version struct {
 	Attempts int             `json:"attempts,omitempty"` // failed readings of the evidence
 	RetryAt  time.Time       `json:"retryAt,omitzero"`
 	Problem  string          `json:"problem,omitempty"` // last error, or why the file could not be read
+	Passed   bool            `json:"passed,omitempty"`  // a later version came in the same look at the branch, so it was never seen to stand there
 	Broken   bool            `json:"broken,omitempty"`  // the bytes are not a valid request: not in force, and in nobody's way
 }
 

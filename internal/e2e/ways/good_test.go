@@ -1,6 +1,9 @@
 package ways_test
 
 import (
+	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -331,4 +334,66 @@ func TestWhatWasRefusedForItsRenameIsGrantedAfterItsOwnDeletion(t *testing.T) {
 	s.Pass()
 	s.Granted(asked)
 	s.Expect("bastion", "ops,alice")
+}
+
+// A rebase puts every commit of a pull request on the branch. What one of them
+// shortens, and a later one lengthens, was never short on the branch.
+func TestAnApprovedRebaseThatShortensOnTheWayExtends(t *testing.T) {
+	for _, down := range []bool{false, true} {
+		t.Run(fmt.Sprintf("down=%t", down), func(t *testing.T) {
+			s := begin(t, stage.Options{})
+			s.Grant("alice", asked, ask("duration: 3h"))
+			merged := s.Now()
+			s.Pass()
+			s.Advance(time.Hour)
+			s.Pass()
+			n := s.Propose("alice", stage.Change{Branch: "longer", Write: file(ask("duration: 30m"))})
+			s.Push("alice", stage.Change{Branch: "longer", Write: file(ask("duration: 10m"))})
+			s.Push("alice", stage.Change{Branch: "longer", Write: file(ask("duration: 5h"))})
+			s.Approve(n, "carol")
+			s.MergeBy(n, "erin", "rebase")
+			if down {
+				s.Hub.Fail(func(r *http.Request) *minihub.Failure {
+					if strings.HasPrefix(r.URL.Path, "/api/") {
+						return &minihub.Failure{Status: http.StatusServiceUnavailable}
+					}
+					return nil
+				})
+				if err := s.TryPass(); err != nil {
+					t.Log(err) // which is what it should say
+				}
+				s.Expect("bastion", "ops,alice")
+				s.Hub.Fail(nil)
+				s.Restart()
+				s.Advance(10 * time.Minute)
+			}
+			s.Pass()
+			s.Granted(asked)
+			s.Expect("bastion", "ops,alice")
+			if got := s.Holds("bastion")[0].Until; !got.Equal(merged.Add(5 * time.Hour)) {
+				t.Errorf("held until %s, want five hours after the first merge at %s", got, merged)
+			}
+			if got := s.Events("revoke.intended", "request.ended"); len(got) != 0 {
+				t.Errorf("the step on the way took something away: %+v", got)
+			}
+			s.Clock.Set(merged.Add(5 * time.Hour))
+			s.Pass()
+			s.Expect("bastion")
+		})
+	}
+}
+
+func TestAShorteningThatStoodOnTheBranchEndsTheRequest(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Grant("alice", asked, ask("duration: 3h"))
+	s.Pass()
+	s.Advance(time.Hour)
+	s.Push("alice", stage.Change{Write: file(ask("duration: 30m"))})
+	s.Grant("alice", asked, ask("duration: 5h")) // of another change, in the same look
+	s.Pass()
+	s.Expect("bastion")
+	s.Pass()
+	if row, _ := s.Row(asked); row.EndedAt.IsZero() {
+		t.Error("the request is over and has not ended")
+	}
 }
