@@ -60,8 +60,8 @@ func TestReadBlobReturnsTheBytes(t *testing.T) {
 	}
 }
 
-// blobServer answers every request for a blob with the same answer.
-func blobServer(t *testing.T, answer http.HandlerFunc) *Client {
+// stub is a client of a server that answers everything alike.
+func stub(t *testing.T, answer http.HandlerFunc) *Client {
 	t.Helper()
 	srv := httptest.NewServer(answer)
 	tr := &http.Transport{}
@@ -101,7 +101,7 @@ func TestBytesThatAreNotTheBlobsAreRefused(t *testing.T) {
 			fmt.Fprint(w, strings.Repeat("x", 100_000))
 		}, forge.ErrUnavailable},
 	} {
-		got, err := blobServer(t, tt.answer).ReadBlob(t.Context(), blob, 100)
+		got, err := stub(t, tt.answer).ReadBlob(t.Context(), blob, 100)
 		if tt.want == nil && (err != nil || string(got) != "hello\n") || tt.want != nil && !errors.Is(err, tt.want) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
@@ -112,7 +112,7 @@ func TestOfALargeBlobOnlyTheBeginningIsRead(t *testing.T) {
 	const chunk = 64 << 10
 	for name, length := range map[string]string{"announced": "10000000", "not announced": ""} {
 		sent := make(chan int, 1)
-		g := blobServer(t, func(w http.ResponseWriter, r *http.Request) {
+		g := stub(t, func(w http.ResponseWriter, r *http.Request) {
 			if length != "" {
 				w.Header().Set("Content-Length", length)
 			}
@@ -131,5 +131,20 @@ func TestOfALargeBlobOnlyTheBeginningIsRead(t *testing.T) {
 		if n := <-sent; n >= 10_000_000 {
 			t.Errorf("%s: all %d bytes were taken", name, n)
 		}
+	}
+}
+
+// unread is a body that must not be looked at.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) { u.t.Error("the body was read"); return 0, io.EOF }
+func (u unread) Close() error             { return nil }
+
+func TestAnAnnouncedSizeIsEnoughToRefuse(t *testing.T) {
+	r, err := http.NewRequestWithContext(limitAnswer(t.Context(), 10), http.MethodGet, "http://127.0.0.1/", nil)
+	must(t, err)
+	var large *tooLarge
+	if _, err := slurp(r, &http.Response{StatusCode: 200, ContentLength: 11, Body: unread{t}}); !errors.As(err, &large) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -168,6 +168,26 @@ func TestOfSeveralOfOursTheOldestIsKept(t *testing.T) {
 	}
 }
 
+func TestACommentThatIsGoneAlreadyIsNoTrouble(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask("ask", file)
+	for range 3 {
+		must(t, w.hub.Comment(repo, n, w.bot.Login, marker+"\ntext"))
+	}
+	first := true
+	w.hub.Fail(func(r *http.Request) *minihub.Failure {
+		if r.Method == http.MethodDelete && first {
+			first = false
+			return &minihub.Failure{Late: true, Status: http.StatusNotFound} // a twin was faster
+		}
+		return nil
+	})
+	must(t, w.client().PutComment(t.Context(), n, "plan", "text"))
+	if got := w.comments(n); first || len(got) != 1 {
+		t.Errorf("%d comments", len(got))
+	}
+}
+
 func TestALostAnswerLeavesOneComment(t *testing.T) {
 	w := newWorld(t)
 	n := w.ask("ask", file)

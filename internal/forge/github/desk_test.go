@@ -128,12 +128,50 @@ func TestAnIdlePollCostsOneConditionalRequest(t *testing.T) {
 	if again := w.openPulls(g); !slices.Equal(again, first) {
 		t.Errorf("unchanged, and yet %+v", again)
 	}
-	if r := w.hub.Requests(); len(r) != 1 || !r[0].Conditional || r[0].Status != http.StatusNotModified {
+	// The newest first: one more changes the first page, also when it is full.
+	const query = "base=main&direction=desc&per_page=100&sort=created&state=open"
+	if r := w.hub.Requests(); len(r) != 1 || !r[0].Conditional || r[0].Status != http.StatusNotModified || r[0].Query != query {
 		t.Errorf("an idle poll cost %+v", r)
 	}
 	w.push(minihub.Commit{Branch: "ask", By: "alice", Write: map[string]string{file: "more\n"}})
 	if got := w.openPulls(g); len(got) != 1 || got[0].Number != n || got[0].HeadSHA != w.head("ask") {
 		t.Errorf("after a push: %+v", got)
+	}
+}
+
+// roundTrip is a transport made of a function.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestWhatWasNotAskedForIsNotTaken(t *testing.T) {
+	w := newWorld(t)
+	must(t, w.hub.MoveBranch(repo, "release", w.head("main"), "bob"))
+	n := w.ask("ask", file)
+	elsewhere := w.ask("elsewhere", "requests/c.yaml")
+	must(t, w.hub.Retarget(repo, elsewhere, "alice", "release"))
+	must(t, w.hub.ClosePull(repo, w.ask("closed", "requests/d.yaml"), "alice"))
+	g := w.client(func(c *Config) {
+		c.Branch = "main"
+		c.HTTPTransport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			r = r.Clone(r.Context())
+			r.URL.RawQuery = "state=all" // a server that takes no filter
+			return w.tr.RoundTrip(r)
+		})
+	})
+	if got := numbers(w.openPulls(g)); !slices.Equal(got, []int{n}) {
+		t.Errorf("got %v, want %d", got, n)
+	}
+}
+
+func TestAHugePullRequestIsNotListedAtAll(t *testing.T) {
+	requests := 0
+	g := stub(t, func(w http.ResponseWriter, _ *http.Request) {
+		requests++
+		fmt.Fprint(w, `{"number":1,"changed_files":3001}`)
+	})
+	if _, err := g.Changed(t.Context(), 1); !errors.Is(err, forge.ErrTooMany) || requests != 1 {
+		t.Errorf("%v after %d requests", err, requests)
 	}
 }
 

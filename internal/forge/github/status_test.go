@@ -56,6 +56,9 @@ func TestAStatusOfSomebodyElseIsNotTakenForOurs(t *testing.T) {
 	ours := forge.Status{State: forge.StatusSuccess}
 	must(t, w.hub.SetStatus(repo, head, "alice", forge.StatusContext, forge.StatusSuccess))
 	must(t, g.SetStatus(t.Context(), head, ours))
+	if got := w.statuses(head); len(got) != 2 || got[0].Creator != w.bot.Login {
+		t.Errorf("beside the same by alice: %+v", got)
+	}
 	for _, context := range []string{"tenure", "Tenure"} { // GitHub does not tell them apart
 		must(t, w.hub.SetStatus(repo, head, "alice", context, forge.StatusFailure))
 		must(t, g.SetStatus(t.Context(), head, ours))

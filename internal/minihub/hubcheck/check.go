@@ -94,7 +94,7 @@ func (c *Checker) serve(w http.ResponseWriter, r *http.Request, path string, nex
 	name := r.Method + " " + route.Path
 	in := &openapi3filter.RequestValidationInput{
 		Request: r, PathParams: params, Route: route, QueryParams: r.URL.Query(),
-		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, MultiError: true},
+		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, MultiError: true, SkipSettingDefaults: true},
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if string(bytes.TrimSpace(body)) == "null" && (route.Operation.RequestBody == nil || !route.Operation.RequestBody.Value.Required) {

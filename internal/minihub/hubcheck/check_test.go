@@ -9,6 +9,17 @@ import (
 	"testing"
 )
 
+func TestTheRequestIsHandedOnAsItCame(t *testing.T) {
+	req := httptest.NewRequest("GET", "/api/v3/repos/o/r/pulls?state=all", nil)
+	Handler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery != "state=all" { // the description has defaults for the others
+			t.Errorf("query %q", r.URL.RawQuery)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `[]`)
+	})).ServeHTTP(httptest.NewRecorder(), req)
+}
+
 // recorder is a testing.TB that keeps errors instead of failing.
 type recorder struct {
 	testing.TB

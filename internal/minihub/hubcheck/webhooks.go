@@ -64,7 +64,7 @@ func checkWebhook(doc *openapi3.T, r *http.Request, body []byte) error {
 	return openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
 		Request: in,
 		Route:   &routers.Route{Spec: doc, Path: path, PathItem: item, Method: http.MethodPost, Operation: item.Post},
-		Options: &openapi3filter.Options{MultiError: true},
+		Options: &openapi3filter.Options{MultiError: true, SkipSettingDefaults: true},
 	})
 }
 
