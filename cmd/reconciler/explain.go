@@ -10,12 +10,14 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tenure-dev/tenure/grants"
+	"github.com/tenure-dev/tenure/internal/ledger"
 	"github.com/tenure-dev/tenure/internal/policy"
 	"github.com/tenure-dev/tenure/schema"
 )
@@ -28,6 +30,8 @@ type explanation struct {
 	Holds    []grants.Hold           `json:"holds,omitempty"`
 	Needs    []policy.NeededApproval `json:"needs,omitempty"`
 	Problems []schema.Problem        `json:"problems,omitempty"`
+	// Emergencies are the uses of break-glass that asked with this file.
+	Emergencies []emergency `json:"emergencies,omitempty"`
 }
 
 func (a *app) explainCmd() *cobra.Command {
@@ -55,7 +59,8 @@ Exit code 1: the request is not granted.`,
 			if err := a.print(e, func(w io.Writer) error { return a.explainText(w, e) }); err != nil {
 				return err
 			}
-			if e.Decision == nil || !e.Decision.Granted {
+			running := slices.ContainsFunc(e.Emergencies, func(use emergency) bool { return use.State == "running" })
+			if !running && (e.Decision == nil || !e.Decision.Granted) {
 				return errNotFine
 			}
 			return nil
@@ -80,9 +85,16 @@ func (a *app) explain(ctx context.Context, repo, file string) (explanation, erro
 		return e, err
 	}
 	defer led.Close()
+	if e.Emergencies, err = readEmergencies(ctx, led, a.now(), func(r ledger.Request) bool { return r.Path == e.Path }); err != nil {
+		return e, err
+	}
 	rows, err := led.RequestByPath(ctx, e.Path)
 	if err != nil {
 		return e, err
+	}
+	if len(rows) == 0 && len(e.Emergencies) > 0 {
+		e.State = "an emergency; its pull request is not merged"
+		return e, nil
 	}
 	if len(rows) == 0 {
 		return e, notFine{fmt.Errorf("the reconciler has not seen a request at %s; paths are relative to the top of the access repository, and a file counts once it is merged and valid (`reconciler explain --repo DIR` looks at a checkout instead)", e.Path)}
@@ -150,6 +162,11 @@ func (a *app) explainText(w io.Writer, e explanation) error {
 	fmt.Fprintf(w, "%s: %s\n", safe(e.Path), a.tint(w, stateColour(e.State), e.State))
 	for _, p := range e.Problems {
 		fmt.Fprintf(w, "  %s %s\n", a.mark(false), safe(p.Error()))
+	}
+	for _, use := range e.Emergencies {
+		fmt.Fprint(w, "  ")
+		a.emergencyLine(w, use)
+		a.checks(w, "    ", use.Checks)
 	}
 	for _, n := range e.Needs {
 		fmt.Fprintf(w, "  role %s needs %d of %s", n.Role, n.Count, strings.Join(n.From, ", "))

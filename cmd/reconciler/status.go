@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,9 @@ type status struct {
 	Paused   []pausedTarget  `json:"paused"`
 	Drift    []ledger.Drift  `json:"drift"`
 	Requests []requestStatus `json:"requests"`
-	Reverts  []ledger.Revert `json:"reverts"`
+	// Emergencies are the uses of break-glass that are running or wait for a review.
+	Emergencies []emergency     `json:"emergencies"`
+	Reverts     []ledger.Revert `json:"reverts"`
 }
 
 type requestStatus struct {
@@ -44,8 +47,8 @@ func (a *app) statusCmd() *cobra.Command {
 access that nobody asked for (drift); paused targets; and requests that are not granted, with what
 is missing. It reads the ledger only and works while Git and the forge are down.
 
-Exit code 1: a revoke is overdue or withheld by the guard, drift was found, or the
-branch was rewritten.`,
+Exit code 1: a revoke is overdue or withheld by the guard, drift was found, the
+review of a use of break-glass is overdue, or the branch was rewritten.`,
 		Example: `  reconciler status
   reconciler status -o json | jq '.holds[].subject'`,
 		Args: arguments(),
@@ -62,7 +65,7 @@ branch was rewritten.`,
 			if err := a.print(s, func(w io.Writer) error { return a.statusTable(w, s) }); err != nil {
 				return err
 			}
-			if s.Overdue > 0 || len(s.Withheld) > 0 || len(s.Drift) > 0 || s.Diverged != "" {
+			if s.Overdue > 0 || len(s.Withheld) > 0 || len(s.Drift) > 0 || s.Diverged != "" || slices.ContainsFunc(s.Emergencies, func(e emergency) bool { return e.Late }) {
 				return errNotFine
 			}
 			return nil
@@ -99,6 +102,9 @@ func readStatus(ctx context.Context, cfg *config.Config, led *ledger.Ledger, now
 		return s, err
 	}
 	s.Drift = append([]ledger.Drift{}, s.Drift...)
+	if s.Emergencies, err = readEmergencies(ctx, led, now, func(r ledger.Request) bool { return r.Live }); err != nil {
+		return s, err
+	}
 	if s.Reverts, err = led.Reverts(ctx, "open"); err != nil {
 		return s, err
 	}
@@ -184,6 +190,9 @@ func (a *app) statusTable(w io.Writer, s status) error {
 	}
 	for _, p := range s.Paused {
 		fmt.Fprintf(a.err, "%s: %s\n", a.tint(a.err, yellow, "paused"), p)
+	}
+	for _, e := range s.Emergencies {
+		a.emergencyLine(a.err, e)
 	}
 	for _, d := range s.Drift {
 		fmt.Fprintf(a.err, "%s: %s (since %s)\n", a.tint(a.err, yellow, "drift"), safe(d.Grant.String()), stamp(d.Since))
