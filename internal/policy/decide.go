@@ -50,6 +50,7 @@ func Decide(in DecideInput) grants.Decision {
 	next.Granted = true
 	next.Author = d.base.Verdict.Author
 	next.Reason, next.Ticket = d.baseDoc.Reason, d.baseDoc.Ticket
+	next.ReviewBy = d.baseDoc.ReviewBy.UTC()
 	if next.EndedAt.IsZero() {
 		next.EndedAt = d.over
 	}

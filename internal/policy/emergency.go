@@ -108,7 +108,7 @@ func (c *judging) open() {
 		c.fail("base-branch", "its base branch was changed at %s; an emergency asks from the beginning", stamp(c.Evidence.BaseChange))
 	}
 	switch {
-	case p.HeadRepoID == 0 || p.HeadRepoID != c.Evidence.RepositoryID:
+	case p.HeadRepoID != c.Evidence.RepositoryID:
 		c.fail("head-branch", "it comes from another repository (id %d); an emergency is asked for from a branch of this one", p.HeadRepoID)
 	case p.HeadRef == "" || strings.HasPrefix(p.HeadRef, ownBranches):
 		c.fail("head-branch", "it comes from the branch %q; those below %s are the reconciler's own", p.HeadRef, ownBranches)

@@ -107,7 +107,7 @@ func TestJudgeEmergencyWaysIn(t *testing.T) {
 			j.Pull.Author.Host, j.HeadPushes[0].Actor.Host = "ghe.example.com", "ghe.example.com"
 		}, detail: "is an account of host"},
 		{name: "opened by a bot", change: func(j *EmergencyJudgement) { j.Pull.Author.Type = "Bot" }, detail: "a bot can remove access"},
-		{name: "not active", change: func(j *EmergencyJudgement) { j.Trusted.People["alice"].Active = false }, detail: "alice is not active"},
+		{name: "not active", change: func(j *EmergencyJudgement) { j.Trusted.People["alice"].Active = false }, detail: "alice-gh (id 1), which is alice, who is not active"},
 		{name: "a service account", change: func(j *EmergencyJudgement) { j.Trusted.People["alice"].Service = true }, detail: "service account"},
 
 		// The head.
@@ -224,6 +224,9 @@ func TestJudgeEmergencyWaysIn(t *testing.T) {
 		}, detail: "alice used deployer in an emergency before"},
 		{name: "an earlier use of another role", change: func(j *EmergencyJudgement) { j.Unreviewed = []Use{{5, "alice", "deployer"}} }, granted: true},
 		{name: "an earlier use by another person", change: func(j *EmergencyJudgement) { j.Unreviewed = []Use{{5, "dave", "writer"}} }, granted: true},
+		{name: "an earlier use, asked for by nobody known", change: func(j *EmergencyJudgement) {
+			j.Pull.Author.ID, j.Unreviewed = 999, []Use{{5, "alice", "writer"}}
+		}, detail: "no person has that id"},
 		{name: "this very use", change: func(j *EmergencyJudgement) { j.Unreviewed = []Use{{9, "alice", "writer"}} }, granted: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -239,6 +242,9 @@ func TestJudgeEmergencyWaysIn(t *testing.T) {
 			}
 			if !v.Granted && (len(v.Items) > 0 || !v.Window.Until.IsZero() || !v.ReviewBy.IsZero()) {
 				t.Errorf("refused, and yet %+v", v)
+			}
+			if !c.granted { // the rule itself denies, not only what follows from it
+				text = strings.Join(failed(v.Checks), "\n")
 			}
 			mustContain(t, text, c.detail)
 		})

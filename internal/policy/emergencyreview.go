@@ -67,8 +67,8 @@ func JudgeReview(j ReviewJudgement) Verdict {
 	return v
 }
 
-// stay returns since when a pull request's head was last at a commit, and when it left
-// it; zero: it was never there, or it has not left it.
+// stay returns since when a pull request's head was last at a commit (zero: it was never
+// there), and when it left it (zero: it has not).
 func stay(record []forge.Push, pull *forge.PullRequest, commit string) (since, left time.Time) {
 	var changes []forge.Push
 	for _, p := range record {
@@ -81,7 +81,7 @@ func stay(record []forge.Push, pull *forge.PullRequest, commit string) (since, l
 			since = p.At
 		}
 	}
-	if since.IsZero() || pull.HeadSHA == commit {
+	if pull.HeadSHA == commit {
 		return since, time.Time{} // what came later is another life of the branch
 	}
 	for _, p := range changes {

@@ -82,6 +82,11 @@ func TestAReviewOfAnEmergencyCountsAtAnyTime(t *testing.T) {
 			j.HeadPushes = append(j.HeadPushes, push(aliceID, "09:30", testHead))
 			j.Pull.HeadSHA = testHead
 		}, reviewed: true},
+		{name: "the order of the record does not matter", change: func(j *ReviewJudgement) {
+			moved(j, "09:20")
+			j.HeadPushes = append([]forge.Push{push(aliceID, "09:30", testHead)}, j.HeadPushes...)
+			j.Pull.HeadSHA, j.Reviews[0].SubmittedAt = testHead, clock("09:30")
+		}, detail: "before the last push at 2026-11-23T09:30:00Z"},
 		{name: "moved away and back after the approval", change: func(j *ReviewJudgement) {
 			moved(j, "10:20")
 			j.HeadPushes = append(j.HeadPushes, push(aliceID, "10:30", testHead))
@@ -118,8 +123,19 @@ func moved(j *ReviewJudgement, at string) {
 }
 
 func TestJudgeReviewOfNothingIsNone(t *testing.T) {
-	if v := JudgeReview(ReviewJudgement{}); v.Proven || v.Final {
-		t.Errorf("an empty judgement: %+v", v)
+	for _, remove := range []func(*ReviewJudgement){
+		func(j *ReviewJudgement) { *j = ReviewJudgement{} },
+		func(j *ReviewJudgement) { j.Request = nil },
+		func(j *ReviewJudgement) { j.Trusted = nil },
+		func(j *ReviewJudgement) { j.Head, j.HeadPushes[0].After, j.Reviews[0].Commit, j.Pull.HeadSHA = "", "", "", "" },
+	} {
+		j := looked()
+		remove(&j)
+		v := JudgeReview(j)
+		if v.Proven || v.Final {
+			t.Errorf("reviewed: %+v", v)
+		}
+		mustContain(t, lines(v.Checks), "not known what is to be reviewed")
 	}
 }
 
