@@ -221,18 +221,17 @@ func TestOpenPullsOfSeveralPages(t *testing.T) {
 }
 
 func TestAListThatNeverHoldsStillIsUnavailable(t *testing.T) {
-	w := newWorld(t)
-	all := w.many(110)
-	g := w.client(func(c *Config) { c.Branch = "main" })
-	w.hub.Fail(func(r *http.Request) *minihub.Failure {
-		if r.URL.Query().Get("page") == "2" {
-			must(t, w.hub.ClosePull(repo, all[0], "alice"))
-			all = all[1:]
+	n := 0
+	g := stub(t, func(w http.ResponseWriter, r *http.Request) {
+		n++
+		if r.URL.Query().Get("page") == "" {
+			w.Header().Set("Link", `<http://`+r.Host+r.URL.Path+`?page=2>; rel="next"`)
 		}
-		return nil
+		fmt.Fprintf(w, `[{"number":%d,"state":"open","base":{"ref":"main"}}]`, n)
 	})
-	if _, err := g.OpenPulls(t.Context()); !errors.Is(err, forge.ErrUnavailable) {
-		t.Errorf("got %v", err)
+	g.branch = "main"
+	if got, err := g.OpenPulls(t.Context()); !errors.Is(err, forge.ErrUnavailable) || got != nil || n != 2*maxReadings {
+		t.Errorf("after %d requests: %v, %v", n, got, err)
 	}
 }
 
@@ -280,7 +279,7 @@ func TestAChangeThatForgesNameOtherwiseIsOther(t *testing.T) {
 func TestChangedReadsEveryPage(t *testing.T) {
 	w := newWorld(t)
 	files := map[string]string{}
-	for i := range 230 {
+	for i := range 101 {
 		files[fmt.Sprintf("requests/%03d.yaml", i)] = fmt.Sprintf("number: %d\n", i)
 	}
 	w.push(minihub.Commit{Branch: "ask", By: "alice", Write: files})
@@ -288,10 +287,10 @@ func TestChangedReadsEveryPage(t *testing.T) {
 	must(t, err)
 	got, err := w.client().Changed(t.Context(), n)
 	must(t, err)
-	if len(got) != 230 || got[229].Path != "requests/229.yaml" || got[229].Kind != forge.FileAdded {
+	if len(got) != 101 || got[100].Path != "requests/100.yaml" || got[100].Kind != forge.FileAdded {
 		t.Errorf("%d files", len(got))
 	}
-	w.hub.LimitFiles(229)
+	w.hub.LimitFiles(100)
 	if got, err := w.client().Changed(t.Context(), n); !errors.Is(err, forge.ErrTooMany) || got != nil {
 		t.Errorf("the forge lists one file less than there are: %d, %v", len(got), err)
 	}
