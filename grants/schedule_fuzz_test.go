@@ -37,6 +37,9 @@ func FuzzSchedule(f *testing.F) {
 		if !next.After(from) || !next.Equal(s.Next(from)) || next.Location() != time.UTC {
 			t.Fatalf("%+v: after %s comes %s", s, from, next)
 		}
+		if second := s.Next(next); !second.IsZero() && !second.After(next) {
+			t.Fatalf("%+v: after its start at %s comes %s", s, next, second)
+		}
 		for _, x := range []time.Time{next, next.Add(s.Duration - 1)} {
 			w, open := s.At(x)
 			if !open || x.Before(w.From) || !x.Before(w.Until) {

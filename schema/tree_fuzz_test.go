@@ -53,6 +53,21 @@ func documents(tree *schema.Tree) map[string]any {
 	return out
 }
 
+// takes reports whether a document has the name of one of these.
+func takes(doc any, names map[string]any) bool {
+	switch d := doc.(type) {
+	case *schema.Role:
+		return names["role "+d.Name] != nil
+	case *schema.Target:
+		return names["target "+d.Name] != nil
+	case *schema.Person:
+		return names["person "+d.Name] != nil || names["group "+d.Name] != nil
+	case *schema.Group:
+		return names["person "+d.Name] != nil || names["group "+d.Name] != nil
+	}
+	return false
+}
+
 // FuzzTree holds what one hostile file can do to the others: nothing while it is
 // broken; and what it displaces by its name is said to be displaced. The order of
 // files never matters, and no problem carries what a terminal would act on.
@@ -67,6 +82,8 @@ func FuzzTree(f *testing.F) {
 	f.Add("a.yaml", []byte("apiVersion: tenure.dev/v1\nkind: Group\nname: alice\nmembers: [alice]\n"))
 	f.Add("a\u202e.yaml", []byte("apiVersion: tenure.dev/v1\nkind: Group\nname: x\nmembers: [x]\n"))
 	f.Add("people/alice.yaml", []byte("kind: Person"))
+	f.Add("a.yaml", []byte("apiVersion: tenure.dev/v1\nkind: Person\nname: alice\nemail: mallory@example.com\ngithub: {login: mallory-gh, id: 3}\n"))
+	f.Add("z.yaml", []byte("apiVersion: tenure.dev/v1\nkind: Role\nname: writer\ndescription: x\nentitlements: [{target: db, role: rw}]\nrequesters: [all]\nmaxDuration: 9h\napprovals: [{from: [all], count: 1}]\n"))
 	f.Fuzz(func(t *testing.T, path string, data []byte) {
 		hostile := schema.ParseFile(path, data)
 		files := append(slices.Clone(good), hostile)
@@ -89,6 +106,13 @@ func FuzzTree(f *testing.F) {
 			}
 			if len(tree.Problems) == 0 {
 				t.Fatalf("%s is displaced, and nothing is said", name)
+			}
+		}
+		if !hostile.Broken() && len(tree.Problems) == 0 {
+			for _, d := range hostile.Docs {
+				if takes(d, alone) {
+					t.Fatalf("a name is defined twice, and nothing is said: %v", d)
+				}
 			}
 		}
 		for i, p := range tree.Problems {

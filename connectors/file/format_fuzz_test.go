@@ -33,6 +33,7 @@ func FuzzAccounts(f *testing.F) {
 	for name := range formats {
 		for _, account := range []string{"alice", "a\nroot ALL=(ALL) ALL", "a b", "# END tenure", `a\`, "a:b", "a,b", "ALL", "%wheel", "=cmd()", "é", `"a"`, "Defaults", "a\rb"} {
 			f.Add(name, "ops", account, "bob", []byte("# by hand\n"))
+			f.Add(name, "ops", "bob", account, []byte{})
 		}
 		f.Add(name, "a:b", "x", "y", []byte("no line end"))
 	}
