@@ -129,7 +129,9 @@ func (l *Lab) SetRole(path string, role int) error {
 }
 
 // Archive makes a project read-only.
-func (l *Lab) Archive(path string) error { return l.change(path, func(p *project) { p.archived = true }) }
+func (l *Lab) Archive(path string) error {
+	return l.change(path, func(p *project) { p.archived = true })
+}
 
 // Hide takes a project out of sight of everybody but its owner.
 func (l *Lab) Hide(path string) error { return l.change(path, func(p *project) { p.hidden = true }) }
