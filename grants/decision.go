@@ -58,6 +58,9 @@ type Decision struct {
 	Removals []Removal `json:"removals,omitempty"` // what it lost early, oldest first
 	Checks   []Check   `json:"checks,omitempty"`   // every rule that was looked at
 	EndedAt  time.Time `json:"endedAt,omitzero"`   // final: nothing is in force from here on
+	// ReviewBy is when standing access ends unless it is renewed, as the version in force
+	// says; zero: it is not standing. Present limits may end it earlier: see Ends.
+	ReviewBy time.Time `json:"reviewBy,omitzero"`
 	// Floor is the end of the last window that was revoked as expired. The request
 	// holds nothing before it, even when the clock is set back.
 	Floor time.Time `json:"floor,omitzero"`

@@ -106,6 +106,9 @@ const (
 type Reverts struct {
 	Group time.Duration // expiries this close together share a pull request
 	Merge string        // MergeAuto or MergeManual
+	// ReviewAhead is how long before the end of standing access a pull request asks to
+	// renew or remove it.
+	ReviewAhead time.Duration
 }
 
 // Guard bounds the removals that one commit may cause on one target before an
@@ -140,6 +143,7 @@ const (
 	DefaultResync         = "@every 10m"
 	DefaultLedger         = "sqlite:///var/lib/tenure/ledger.db"
 	DefaultRevertGroup    = 5 * time.Minute
+	DefaultReviewAhead    = 14 * 24 * time.Hour
 	DefaultMaxRemovals    = 50
 	DefaultMaxRatio       = 0.25
 	DefaultListen         = "127.0.0.1:8080"

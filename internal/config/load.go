@@ -137,9 +137,10 @@ func (l *loader) running(c *Config, top *section) {
 	c.Resync = top.schedule("resync", DefaultResync)
 	c.StateDir = top.filePath("stateDir", DefaultStateDir)
 
-	s := top.sub("reverts", "group", "merge")
+	s := top.sub("reverts", "group", "merge", "reviewAhead")
 	c.Reverts.Group = s.duration("group", DefaultRevertGroup)
 	c.Reverts.Merge = s.oneOf("merge", MergeManual, MergeAuto, MergeManual)
+	c.Reverts.ReviewAhead = s.duration("reviewAhead", DefaultReviewAhead)
 
 	s = top.sub("guard", "maxRemovals", "maxRemovalRatio")
 	c.Guard.MaxRemovals = int(s.number("maxRemovals", DefaultMaxRemovals, 0))

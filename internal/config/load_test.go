@@ -58,7 +58,7 @@ func TestMinimalConfigurationGetsEveryDefault(t *testing.T) {
 		"token": "gh-s3cret", "count": 1, "valid": 7 * 24 * time.Hour,
 		"poll": "30s", "resync": "@every 10m",
 		"ledger":  config.Ledger{Kind: config.SQLite, Path: "/var/lib/tenure/ledger.db"},
-		"reverts": config.Reverts{Group: 5 * time.Minute, Merge: config.MergeManual},
+		"reverts": config.Reverts{Group: 5 * time.Minute, Merge: config.MergeManual, ReviewAhead: 14 * 24 * time.Hour},
 		"guard":   config.Guard{MaxRemovals: 50, MaxRemovalRatio: 0.25},
 		"listen":  "127.0.0.1:8080", "state": "/var/lib/tenure",
 		"timeouts": config.Timeouts{Act: 30 * time.Second, Observe: 30 * time.Second},
@@ -90,7 +90,7 @@ func TestFullConfigurationIsReadAsWritten(t *testing.T) {
 	if got := c.Ledger.URL.Reveal(); c.Ledger.Kind != config.Postgres || got != "postgres://tenure:ledger-s3cret@db.example.com/tenure?sslmode=verify-full" {
 		t.Errorf("ledger %q", got)
 	}
-	if c.Guard.MaxRemovals != 0 || c.Guard.MaxRemovalRatio != 0.5 || c.Listen != "" || c.Reverts.Merge != config.MergeAuto {
+	if c.Guard.MaxRemovals != 0 || c.Guard.MaxRemovalRatio != 0.5 || c.Listen != "" || c.Reverts.Merge != config.MergeAuto || c.Reverts.ReviewAhead != 21*24*time.Hour {
 		t.Errorf("guard %+v, listen %q, reverts %+v", c.Guard, c.Listen, c.Reverts)
 	}
 	if c.StateDir != abs(t, "testdata/state") || c.Evidence.File != abs(t, "testdata/events.jsonl") {

@@ -3,13 +3,13 @@ package revert
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/tenure-dev/tenure/grants"
 	"github.com/tenure-dev/tenure/internal/forge"
 	"github.com/tenure-dev/tenure/internal/ledger"
+	"github.com/tenure-dev/tenure/internal/markdown"
 )
 
 // request writes the pull request of a group: who, what, window, granted at and
@@ -33,14 +33,14 @@ func (t *Tender) request(ctx context.Context, key string, ended []ended) (forge.
 
 func title(ended []ended) string {
 	if len(ended) == 1 {
-		return "Remove expired access: " + plain(ended[0].row.Path)
+		return "Remove expired access: " + markdown.Plain(ended[0].row.Path)
 	}
 	return fmt.Sprintf("Remove expired access: %d requests", len(ended))
 }
 
 func section(b *strings.Builder, r ledger.Request, granted, revoked time.Time) {
 	d := r.Decision
-	fmt.Fprintf(b, "\n### %s\n\n", code(r.Path))
+	fmt.Fprintf(b, "\n### %s\n\n", markdown.Code(r.Path))
 	var who, what []string
 	var window grants.Window
 	for i, t := range d.Terms {
@@ -55,13 +55,13 @@ func section(b *strings.Builder, r ledger.Request, granted, revoked time.Time) {
 		}
 	}
 	line := func(name, value string) { fmt.Fprintf(b, "- %s: %s\n", name, value) }
-	line("who", codes(who))
-	line("what", codes(what))
-	line("window", code(stamp(window.From)+" – "+stamp(window.Until)))
-	line("granted at", code(stamp(granted)))
-	line("revoked at", code(stamp(revoked)))
+	line("who", markdown.Codes(who))
+	line("what", markdown.Codes(what))
+	line("window", markdown.Code(stamp(window.From)+" – "+stamp(window.Until)))
+	line("granted at", markdown.Code(stamp(granted)))
+	line("revoked at", markdown.Code(stamp(revoked)))
 	if d.Ticket != "" {
-		line("ticket", code(d.Ticket))
+		line("ticket", markdown.Code(d.Ticket))
 	}
 }
 
@@ -88,24 +88,4 @@ func stamp(t time.Time) string {
 		return "never"
 	}
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
-}
-
-// code makes text from the repository harmless in Markdown: inside a code span
-// nothing is a mention, a link or markup.
-func code(s string) string {
-	return "`" + strings.ReplaceAll(plain(s), "`", "'") + "`"
-}
-
-func codes(list []string) string {
-	list = slices.Compact(slices.Sorted(slices.Values(list)))
-	out := make([]string, len(list))
-	for i, s := range list {
-		out[i] = code(s)
-	}
-	return strings.Join(out, ", ")
-}
-
-// plain puts text on one line.
-func plain(s string) string {
-	return strings.Join(strings.Fields(s), " ")
 }

@@ -1,6 +1,7 @@
 // Package revert tends the reconciler's own pull requests: one a group of
 // requests that ended together, which removes their files. It is tidying up: the
-// access is gone before a pull request is opened, and never waits for one.
+// access is gone before a pull request is opened, and never waits for one. And one
+// for each standing request that is about to end, which asks to renew or remove it.
 package revert
 
 import (
@@ -34,6 +35,7 @@ type Ledger interface {
 	RevertRequests(ctx context.Context, key string) ([]ledger.Request, error)
 	Reverts(ctx context.Context, states ...string) ([]ledger.Revert, error)
 	PutRevert(ctx context.Context, v ledger.Revert) error
+	Requests(ctx context.Context) ([]ledger.Request, error)
 	Events(ctx context.Context, f ledger.Filter) ([]ledger.Event, error)
 }
 
@@ -43,8 +45,11 @@ type Tender struct {
 	Forge  forge.Reverter
 	Branch string
 	Merge  bool // merge what is exactly as we opened it
-	Now    func() time.Time
-	Log    *slog.Logger
+	// ReviewAhead is how long before the end of standing access a pull request asks to
+	// renew or remove it; 0: none does.
+	ReviewAhead time.Duration
+	Now         func() time.Time
+	Log         *slog.Logger
 }
 
 // Key names the group that a request ended at a time belongs to, and when the
@@ -120,6 +125,9 @@ func (t *Tender) Tend(ctx context.Context) error {
 	}
 	var errs *multierror.Error
 	for _, row := range open {
+		if isReview(row.Key) {
+			continue // see Recertify
+		}
 		if err := t.tend(ctx, row); err != nil {
 			errs = multierror.Append(errs, fmt.Errorf("revert pull request %d: %w", row.Number, err))
 		}
