@@ -127,7 +127,9 @@ func TestJudgeReviewOfNothingIsNone(t *testing.T) {
 		func(j *ReviewJudgement) { *j = ReviewJudgement{} },
 		func(j *ReviewJudgement) { j.Request = nil },
 		func(j *ReviewJudgement) { j.Trusted = nil },
-		func(j *ReviewJudgement) { j.Head, j.HeadPushes[0].After, j.Reviews[0].Commit, j.Pull.HeadSHA = "", "", "", "" },
+		func(j *ReviewJudgement) {
+			j.Head, j.HeadPushes[0].After, j.Reviews[0].Commit, j.Pull.HeadSHA = "", "", "", ""
+		},
 	} {
 		j := looked()
 		remove(&j)
