@@ -1,6 +1,7 @@
 package gitlab
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -133,7 +134,9 @@ func (s *stage) instead(suffix string, status int, body string) {
 		if !strings.HasSuffix(r.URL.Path, suffix) {
 			return false
 		}
-		w.Header().Set("Content-Type", "application/json")
+		if strings.HasPrefix(body, "{") || strings.HasPrefix(body, "[") {
+			w.Header().Set("Content-Type", "application/json")
+		}
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(body))
 		return true
@@ -159,4 +162,24 @@ func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 		*c.n++
 	}
 	return c.next.RoundTrip(r)
+}
+
+// editing changes the answers about one merge request.
+type editing struct {
+	from, to string
+	next     http.RoundTripper
+}
+
+func (e *editing) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := e.next.RoundTrip(r)
+	if err != nil || !strings.HasSuffix(resp.Header.Get("Content-Type"), "json") {
+		return resp, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	_ = resp.Body.Close()
+	resp.Body = io.NopCloser(strings.NewReader(strings.ReplaceAll(string(body), e.from, e.to)))
+	return resp, nil
 }

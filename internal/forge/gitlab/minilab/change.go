@@ -3,8 +3,6 @@ package minilab
 import (
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 )
 
@@ -83,29 +81,19 @@ func (l *Lab) make(p *project, c Change) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	tmp, err := os.MkdirTemp(p.dir, "index-*")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = os.RemoveAll(tmp) }()
-	env := []string{"GIT_INDEX_FILE=" + filepath.Join(tmp, "index")}
-	if _, err := l.git.runEnv(p.dir, env, nil, "read-tree", tree); err != nil {
-		return "", err
-	}
 	mode := c.Mode
 	if mode == "" {
 		mode = "100644"
 	}
+	var lines []string
 	for _, path := range slices.Sorted(maps.Keys(c.Write)) {
 		blob, err := l.git.run(p.dir, []byte(c.Write[path]), "hash-object", "-w", "--stdin")
 		if err != nil {
 			return "", err
 		}
-		if _, err := l.git.runEnv(p.dir, env, nil, "update-index", "--add", "--cacheinfo", mode+","+blob+","+path); err != nil {
-			return "", err
-		}
+		lines = append(lines, mode+" "+blob+"\t"+path)
 	}
-	if tree, err = l.git.runEnv(p.dir, env, nil, "write-tree"); err != nil {
+	if tree, err = l.git.edited(p.dir, tree, lines); err != nil {
 		return "", err
 	}
 	return l.git.commit(p.dir, tree, fmt.Sprintf("Change %s %d", c.Branch, l.id()), from)

@@ -91,8 +91,20 @@ func (g runner) commit(dir, tree, message string, parents ...string) (string, er
 	return g.run(dir, nil, args...)
 }
 
-// without returns the tree of a commit less some files.
+// without returns the tree of a commit less some files, which must be there.
 func (g runner) without(dir, commit string, paths []string) (string, error) {
+	var lines []string
+	for _, path := range paths {
+		if _, err := g.run(dir, nil, "cat-file", "-e", commit+":"+path); err != nil {
+			return "", errors.New("A file with this name doesn't exist")
+		}
+		lines = append(lines, "0 "+zero+"\t"+path)
+	}
+	return g.edited(dir, commit, lines)
+}
+
+// edited returns the tree of a commit after changes in the form of Git's index.
+func (g runner) edited(dir, commit string, lines []string) (string, error) {
 	tmp, err := os.MkdirTemp(dir, "index-*")
 	if err != nil {
 		return "", err
@@ -102,13 +114,12 @@ func (g runner) without(dir, commit string, paths []string) (string, error) {
 	if _, err := g.runEnv(dir, env, nil, "read-tree", commit); err != nil {
 		return "", err
 	}
-	for _, path := range paths {
-		if _, err := g.run(dir, nil, "cat-file", "-e", commit+":"+path); err != nil {
-			return "", fmt.Errorf("A file with this name doesn't exist")
-		}
-		if _, err := g.runEnv(dir, env, nil, "update-index", "--force-remove", "--", path); err != nil {
-			return "", err
-		}
+	var in strings.Builder
+	for _, line := range lines {
+		in.WriteString(line + "\x00")
+	}
+	if _, err := g.runEnv(dir, env, []byte(in.String()), "update-index", "-z", "--index-info"); err != nil {
+		return "", err
 	}
 	return g.runEnv(dir, env, nil, "write-tree")
 }
