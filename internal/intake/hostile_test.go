@@ -120,7 +120,7 @@ func (w *world) launderAfter(path, before string) string {
 		Introduction: rec.Versions[i].Introduction, RepositoryID: 7, Branch: "main", Before: before, HeadBlob: rec.Versions[i].Blob,
 		Pull: &forge.PullRequest{Number: 1, BaseRepoID: 7, BaseRef: "main", MergeCommit: "c", MergedAt: w.now},
 	}
-	v, err := w.in.judge(w.t.Context(), &rec, i)
+	v, err := w.in.hearing(w.in.view).judge(w.t.Context(), &rec, i)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -72,15 +72,16 @@ type Result struct {
 
 // Intake is the one reader of the branch. It is not safe for concurrent use.
 type Intake struct {
-	cfg    Config
-	files  *fileCache
-	trees  *treeCache
-	lease  *ledger.Lease
-	view   *view // nil: to be loaded from the ledger
-	repoID int64
-	unread bool                      // the last look at the branch failed
-	scoped map[*schema.Tree]scopeSet // of the last trees
-	run    *run                      // the last pull request that was followed to its beginning; nil: none
+	cfg     Config
+	files   *fileCache
+	trees   *treeCache
+	lease   *ledger.Lease
+	view    *view // nil: to be loaded from the ledger
+	repoID  int64
+	history history                   // see orderOf
+	unread  bool                      // the last look at the branch failed
+	scoped  map[*schema.Tree]scopeSet // of the last trees
+	run     *run                      // the last pull request that was followed to its beginning; nil: none
 
 	now        atomic.Pointer[Present] // as last decided on; read by other goroutines
 	judgeTrust func(policy.TrustJudgement) policy.Verdict

@@ -16,6 +16,8 @@ type Ledger interface {
 	Requests(ctx context.Context) ([]ledger.Request, error)
 	// RequestByPath returns the requests that a file has been, newest first.
 	RequestByPath(ctx context.Context, path string) ([]ledger.Request, error)
+	// Emergencies returns every use of break-glass, sorted by ID.
+	Emergencies(ctx context.Context) ([]ledger.Request, error)
 	// ConfigState returns the configuration in force at a commit; ok is false
 	// when the ledger does not know the commit.
 	ConfigState(ctx context.Context, commit string) (s ledger.ConfigState, ok bool, err error)

@@ -2,8 +2,6 @@ package intake
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -81,24 +79,25 @@ func (in *Intake) proveRequests(ctx, budget context.Context, repoErr error) (boo
 		return false, nil
 	}
 	next := in.view.clone()
-	var b ledger.IntakeBatch
-	var mu sync.Mutex // guards next, b and the caches
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, forgeCalls)
-	for _, rec := range due {
+	for i, rec := range due {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			done, events := in.proveRecord(budget, rec, repoErr, &mu)
-			mu.Lock()
-			defer mu.Unlock()
-			next.records[rec.Path] = done
-			b.Events = append(b.Events, events...)
+			due[i] = in.gatherRecord(budget, rec, repoErr)
 		})
 	}
 	wg.Wait()
-	slices.SortStableFunc(b.Events, func(x, y ledger.Event) int { return strings.Compare(x.Request, y.Request) })
-	return in.decide(ctx, next, b)
+	for _, rec := range due {
+		next.records[rec.Path] = rec
+	}
+	events, err := in.hearing(next).hear(ctx, due)
+	if err != nil {
+		return false, err
+	}
+	slices.SortStableFunc(events, func(x, y ledger.Event) int { return strings.Compare(x.Request, y.Request) })
+	return in.decide(ctx, next, ledger.IntakeBatch{Events: events})
 }
 
 // pin reads the repository's numeric id once and holds the forge to it: another
@@ -157,49 +156,36 @@ func lastProven(rec *policy.Record, i int) int {
 	return -1
 }
 
-// proveRecord judges the versions of one record in order, until one has to wait.
-// It returns a changed copy.
-func (in *Intake) proveRecord(ctx context.Context, rec *policy.Record, repoErr error, mu *sync.Mutex) (*policy.Record, []ledger.Event) {
+// gatherRecord returns a copy of a record with the evidence that can be read now of
+// its versions, in order, until one has to wait.
+func (in *Intake) gatherRecord(ctx context.Context, rec *policy.Record, repoErr error) *policy.Record {
 	c := *rec
 	c.Versions = slices.Clone(rec.Versions)
-	var events []ledger.Event
-	for {
-		now := in.cfg.Now()
-		i := nextUnsettled(&c, now)
-		if i < 0 {
-			return &c, events
-		}
+	now := in.cfg.Now()
+	for i := range c.Versions {
 		v := &c.Versions[i]
-		if v.Evidence == nil {
-			err := repoErr
-			if err == nil {
-				var e forge.Evidence
-				if e, err = in.cfg.Forge.Evidence(ctx, in.repoID, v.Introduction); err == nil {
-					v.Evidence = &e
-				}
-			}
-			if err != nil {
-				in.wait(v, now, "the forge's evidence could not be read: "+err.Error())
-				continue
+		if settled(*v) || restores(&c, i) {
+			continue
+		}
+		if v.RetryAt.After(now) {
+			break
+		}
+		if v.Evidence != nil {
+			continue
+		}
+		err := repoErr
+		if err == nil {
+			var e forge.Evidence
+			if e, err = in.cfg.Forge.Evidence(ctx, in.repoID, v.Introduction); err == nil {
+				v.Evidence = &e
 			}
 		}
-		mu.Lock()
-		verdict, err := in.judge(ctx, &c, i)
-		mu.Unlock()
 		if err != nil {
-			in.wait(v, now, err.Error())
-			continue
+			in.wait(v, now, "the forge's evidence could not be read: "+err.Error())
+			break
 		}
-		v.Verdict, v.Problem = &verdict, ""
-		if !verdict.Final {
-			v.Evidence = nil // to be read again
-			in.wait(v, now, "the evidence is not complete yet")
-			continue
-		}
-		data, _ := json.Marshal(map[string]any{"introduction": v.Introduction, "proven": verdict.Proven, "author": verdict.Author, "approvers": verdict.Approvers, "checks": verdict.Checks, "evidence": v.Evidence})
-		events = append(events, ledger.Event{At: now, Kind: ledger.EventJudged, Request: c.ID, Data: data})
-		in.cfg.Log.Info("request judged", "request", c.Path, "proven", verdict.Proven, "commit", v.Commit)
 	}
+	return &c
 }
 
 // wait puts a version off: 5 s, 10 s, 20 s … ten minutes.
@@ -210,48 +196,6 @@ func (in *Intake) wait(v *policy.Version, now time.Time, why string) {
 		in.cfg.Log.Warn("not proven yet", "request", v.Path, "commit", v.Commit, "why", why, "retry", v.RetryAt)
 	}
 	v.Problem = why
-}
-
-// judge has one version judged by the state that was trusted before its pull
-// request.
-func (in *Intake) judge(ctx context.Context, rec *policy.Record, i int) (policy.Verdict, error) {
-	v := rec.Versions[i]
-	request := in.files.document(rec.Path, v.Blob)
-	if request == nil {
-		return policy.Verdict{}, errors.New("the file could not be read from the local copy of the repository")
-	}
-	j := policy.Judgement{
-		Request: request, Evidence: *v.Evidence, Host: in.cfg.Host, ForgeType: in.cfg.ForgeType,
-		ApprovalsValid: in.cfg.ApprovalsValid, Canonical: in.cfg.Canonical,
-	}
-	if v.Evidence.Before != "" {
-		files, err := in.stateAt(ctx, v.Evidence.Before, nil)
-		if err != nil {
-			return policy.Verdict{}, err
-		}
-		if j.Trusted, j.Rules, err = in.trees.get(files); err != nil {
-			return policy.Verdict{}, err
-		}
-		p, laundered, err := in.builtOn(rec, i)
-		if err != nil {
-			return policy.Verdict{}, err
-		}
-		switch j.Laundered = laundered; {
-		case laundered:
-		case p >= 0:
-			j.Previous = in.files.document(rec.Path, rec.Versions[p].Blob)
-		default:
-			r, err := in.runOf(v.Evidence.Before, v.Commit)
-			if err != nil {
-				return policy.Verdict{}, err
-			}
-			if j.Hidden, err = in.hides(ctx, r, files, v.Blob); err != nil {
-				return policy.Verdict{}, err
-			}
-		}
-	}
-	j.FirstMerged = in.firstMerged(rec, i)
-	return policy.Judge(j), nil
 }
 
 // builtOn returns the index of the version that stood on the branch before the pull

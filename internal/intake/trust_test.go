@@ -281,7 +281,7 @@ func TestARequestInSeveralCommitsOfOneRebaseIsNew(t *testing.T) {
 			Pull: &forge.PullRequest{Number: 1, BaseRepoID: 7, BaseRef: "main", MergeCommit: w.head(), MergedAt: w.now},
 		}
 	}
-	v, err := w.in.judge(t.Context(), &rec, 1)
+	v, err := w.in.hearing(w.in.view).judge(t.Context(), &rec, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +331,7 @@ func TestANewFileInPlaceOfOneThatNobodyApprovedIsRefused(t *testing.T) {
 				RepositoryID: 7, Branch: "main", Before: before, Introduction: rec.Versions[0].Introduction, HeadBlob: rec.Versions[0].Blob,
 				Pull: &forge.PullRequest{Number: 1, BaseRepoID: 7, BaseRef: "main", MergeCommit: w.head(), MergedAt: w.now},
 			}
-			v, err := w.in.judge(t.Context(), &rec, 0)
+			v, err := w.in.hearing(w.in.view).judge(t.Context(), &rec, 0)
 			if err != nil {
 				t.Fatal(err)
 			}

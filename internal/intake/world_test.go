@@ -57,7 +57,7 @@ func (b *branch) Poll(context.Context) (string, bool, error) {
 
 func (b *branch) FirstParents(from, to string) ([]string, error) {
 	i, j := slices.Index(b.commits, from), slices.Index(b.commits, to)
-	if i < 0 || j < i {
+	if i < 0 && from != "" || j < i {
 		return nil, source.ErrNotOnHistory
 	}
 	return b.commits[i+1 : j+1], nil
@@ -107,8 +107,8 @@ func (b *branch) Read(id string, _ int64) ([]byte, error) {
 	return []byte(b.blobs[id]), nil
 }
 
-// silent is a forge that answers nothing about requests. Of the configuration it
-// says what answers holds, and else that a pull request brought it.
+// silent is a forge that says what answers holds. Beside that it answers nothing
+// about requests, and of the configuration that a pull request brought it.
 type silent struct {
 	asked   int
 	down    bool
@@ -121,11 +121,11 @@ func (s *silent) Repository(context.Context) (forge.Repository, error) {
 }
 
 func (s *silent) Evidence(_ context.Context, id int64, in forge.Introduction) (forge.Evidence, error) {
-	if s.down || strings.HasPrefix(in.Path, "requests/") {
+	e, ok := s.answers[in.Path+"@"+in.Commit]
+	if s.down || !ok && strings.HasPrefix(in.Path, "requests/") {
 		s.asked++
 		return forge.Evidence{}, forge.ErrUnavailable
 	}
-	e, ok := s.answers[in.Path+"@"+in.Commit]
 	if !ok {
 		e = forge.Evidence{Before: s.before, HeadBlob: in.Blob}
 	}
