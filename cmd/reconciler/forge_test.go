@@ -71,7 +71,8 @@ const reader = "tenure-bot"
 
 // forgeCommand is the scripts' command forge:
 //
-//	forge start DIR                a forge; DIR is the first commit; writes reconciler.yaml
+//	forge start DIR                a forge; DIR is the first commit; writes reconciler.yaml,
+//	                               and sets FORGE, TRUST, TOKEN, ALICE_TOKEN and the like
 //	forge clock DURATION|now       what is done from here on was done so long ago
 //	forge ask LOGIN NAME PATH=FILE... a branch with files, and its pull request
 //	forge approve N LOGIN
@@ -196,7 +197,8 @@ func startForge(ts *testscript.TestScript, dir string) {
 	_, err = hub.CreateRepo(stageRepo)
 	ts.Check(err)
 	for login, id := range logins {
-		hub.AddUserID(login, id)
+		u := hub.AddUserID(login, id)
+		ts.Setenv(strings.ToUpper(strings.TrimSuffix(login, "-gh"))+"_TOKEN", u.Token)
 		ts.Check(hub.SetPermission(stageRepo, login, minihub.Write))
 	}
 	ts.Check(hub.SetPermission(stageRepo, "alice-gh", minihub.Admin))

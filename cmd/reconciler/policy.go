@@ -26,8 +26,8 @@ type policyReport struct {
 
 func (a *app) policyCmd() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "policy COMMAND",
-		Short: "Work on the rules: run their tests",
+		Use:     "policy COMMAND",
+		Short:   "Work on the rules: run their tests",
 		Long:    "Work on the rules that the policies of an access repository hold.",
 		Example: "  reconciler policy test",
 		Args:    subcommand,
