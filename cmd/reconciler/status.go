@@ -37,6 +37,10 @@ type requestStatus struct {
 	State   string    `json:"state"` // in force, not granted, waiting, ended
 	Until   time.Time `json:"until,omitzero"`
 	Missing string    `json:"missing,omitempty"`
+	// ReviewBy is when standing access ends unless it is renewed, and DaysLeft how many
+	// whole days are left until it ends; only of standing access in force.
+	ReviewBy time.Time `json:"reviewBy,omitzero"`
+	DaysLeft *int      `json:"daysLeft,omitempty"`
 }
 
 func (a *app) statusCmd() *cobra.Command {
@@ -138,6 +142,10 @@ func requestState(r ledger.Request, now time.Time) requestStatus {
 		out.State, out.Until = "in force", end
 		if !end.IsZero() && !now.Before(end) {
 			out.State = "ending"
+		}
+		if d := r.Decision; !d.ReviewBy.IsZero() {
+			days := int(max(end.Sub(now), 0) / (24 * time.Hour))
+			out.ReviewBy, out.DaysLeft = d.ReviewBy, &days
 		}
 	case out.Missing != "":
 		out.State = "waiting"
