@@ -18,6 +18,7 @@ var none = []string{}
 // clients and frameworks, which must be replaceable.
 var kept = []string{
 	"cel.dev/cel-go",
+	"code.gitea.io/sdk",
 	"github.com/bradleyfalzon/ghinstallation",
 	"github.com/getkin/kin-openapi",
 	"github.com/go-git/go-git",
@@ -59,6 +60,13 @@ var rules = map[string]rule{
 	"internal/forge/github": {
 		packages: []string{"internal/forge"},
 		kept:     []string{"github.com/google/go-github", "github.com/bradleyfalzon/ghinstallation", "github.com/gofri/go-github-ratelimit"},
+	},
+
+	"internal/forge/gitea":           {packages: []string{"internal/forge"}, kept: []string{"code.gitea.io/sdk"}},
+	"internal/forge/gitea/giteatest": {external: none, testing: true},
+	"internal/forge/forgetest": {
+		packages: []string{"grants", "schema", "internal/forge", "internal/policy", "internal/source"},
+		external: none, testing: true,
 	},
 
 	"internal/jobs":           {packages: []string{"grants", "internal/ledger"}, kept: []string{"github.com/riverqueue/river"}},
@@ -157,4 +165,7 @@ var importers = map[string][]string{
 	"internal/minihub/hubcheck":  {"internal/e2e/stage"},
 	"internal/pgtest":            nil,
 	"cmd/reconciler":             nil,
+
+	"internal/forge/forgetest":       nil,
+	"internal/forge/gitea/giteatest": nil,
 }

@@ -99,13 +99,19 @@ func (w *world) commit(c change) string {
 			w.git("rm", "-q", "--", path)
 			continue
 		}
-		name := filepath.Join(w.dir, filepath.FromSlash(path))
-		w.must(os.MkdirAll(filepath.Dir(name), 0o755))
-		w.must(os.WriteFile(name, []byte(text), 0o644))
-		w.git("add", "--", path)
+		w.overwrite(path, text)
 	}
 	w.git("commit", "-q", "--allow-empty", "-m", "Change "+c.branch+" by "+c.by)
 	return w.git("rev-parse", "HEAD")
+}
+
+// overwrite writes a file of the clone and stages it.
+func (w *world) overwrite(path, text string) {
+	w.t.Helper()
+	name := filepath.Join(w.dir, filepath.FromSlash(path))
+	w.must(os.MkdirAll(filepath.Dir(name), 0o755))
+	w.must(os.WriteFile(name, []byte(text), 0o644))
+	w.git("add", "--", path)
 }
 
 func (w *world) from(c change) string {
