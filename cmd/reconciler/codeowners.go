@@ -30,20 +30,21 @@ func (a *app) codeownersCmd() *cobra.Command {
 		Long: `Print a CODEOWNERS file for an access repository, so that GitHub asks the right
 people for their review: the trust group for all configuration and for the file
 itself, those who can approve it for each request file, and everybody who can
-approve some role for new requests. Who can approve a new request depends on what
-is in it, which CODEOWNERS cannot see.
+approve some role for new requests. Who can approve a new request depends on
+what is in it, which CODEOWNERS cannot see.
 
-It asks and does not decide: whose approval counts is what the roles say, and the
-reconciler reads it from GitHub by itself. GitHub reads the file from the branch that
-a pull request goes to, so it is worth making it anew when roles, groups or people
-change; --check in CI says when.
+It asks and does not decide: whose approval counts is what the roles say, and
+the reconciler reads it from GitHub by itself. GitHub reads the file from the
+branch that a pull request goes to, so it is worth making it anew when roles,
+groups or people change; --check in CI says when.
 
-Only active people are named, by the login in their file; who has none is left out
-with a warning. A path that CODEOWNERS cannot name exactly is an error, and so is a
-file of more than 3 MB, which GitHub does not read.
+Only active people are named, by the login in their file; who has none is left
+out with a warning. A path that CODEOWNERS cannot name exactly is an error, and
+so is a file of more than 3 MB, which GitHub does not read.
 
-GitLab reads the same form, but looks in CODEOWNERS, docs/ and .gitlab/, and knows
-other logins. Gitea's patterns are regular expressions: this file does not fit there.
+GitLab reads the same form, but looks in CODEOWNERS, docs/ and .gitlab/, and
+knows other logins. Gitea's patterns are regular expressions: this file does not
+fit there.
 
 Exit code 1: with --check, the file in the repository differs or is not there.`,
 		Example: `  reconciler codeowners ./access-repo

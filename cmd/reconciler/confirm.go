@@ -27,10 +27,10 @@ itself, and printed:
   - roles, groups, people, targets and policies in it that still wait for the
     forge's proof: they come into force by your word
 
-Look at the whole commit first. A confirmation says nothing about what waits for the
-commit later, or at another head of the branch: it is asked for again. It is recorded
-with your name in the chain of events, and a running reconciler acts on it at its
-next look.
+Look at the whole commit first. A confirmation says nothing about what waits for
+the commit later, or at another head of the branch: it is asked for again. It is
+recorded with your name in the chain of events, and a running reconciler acts on
+it at its next look.
 
 Exit code 1: nothing waits for this commit.`,
 		Example: "  reconciler confirm 3f786850e387550fdab836ed7e6dc881de23001b",

@@ -23,12 +23,13 @@ func (a *app) extendCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "extend FILE",
 		Short: "Ask for a later end: change the file and open the pull request",
-		Long: `Move the end of a request that is in force: change just that value in its file, check
-the result as validate does, say who can approve it, and open its pull request.
+		Long: `Move the end of a request that is in force: change just that value in its file,
+check the result as validate does, say who can approve it, and open its pull
+request.
 
-An extension needs the approvals that the request needed. Until it is approved and
-merged the old end holds; merged before it, access goes on without a gap. What has
-ended never comes back: ask again with request.
+An extension needs the approvals that the request needed. Until it is approved
+and merged the old end holds; merged before it, access goes on without a gap.
+What has ended never comes back: ask again with request.
 
 FILE is named from here or from the top of the repository, and is taken as the
 remote's branch has it.` + proposingHelp,

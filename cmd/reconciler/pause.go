@@ -30,16 +30,19 @@ func (a *app) pauseCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pause TARGET",
 		Short: "Grant nothing on a target until it is resumed",
-		Long: `Stop new access on one target: nothing is granted there, and no extension is brought
-to it, until "resume". Use it while the target is under maintenance or under attack.
+		Long: `Stop new access on one target: nothing is granted there, and no extension is
+brought to it, until "resume". Use it while the target is under maintenance or
+under attack.
 
 A pause takes nothing away and keeps nothing alive: what ends, is deleted or is
-deactivated is revoked as ever, and drift is still looked for. Requests go on to be
-decided; what is still in its window at the resume is granted then, for the rest of
-it. A target that ends access by itself does so at the end that it was last told.
+deactivated is revoked as ever, and drift is still looked for. Requests go on to
+be decided; what is still in its window at the resume is granted then, for the
+rest of it. A target that ends access by itself does so at the end that it was
+last told.
 
-The pause is recorded with your name in the chain of events, and "status" shows it.
-A running reconciler acts on it at once; an act that is under way is not undone.`,
+The pause is recorded with your name in the chain of events, and "status" shows
+it. A running reconciler acts on it at once; an act that is under way is not
+undone.`,
 		Example: "  reconciler pause orders-db",
 		Args:    arguments("TARGET"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -66,8 +69,8 @@ func (a *app) resumeCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "resume TARGET",
 		Short: "End the pause of a target",
-		Long: `End the pause of one target. What was approved meanwhile and is still in its window
-is granted at once, for what is left of it.
+		Long: `End the pause of one target. What was approved meanwhile and is still in its
+window is granted at once, for what is left of it.
 
 It is recorded with your name in the chain of events.`,
 		Example: "  reconciler resume orders-db",

@@ -43,12 +43,12 @@ func (a *app) policyTestCmd() *cobra.Command {
 		Use:   "test [PATH]",
 		Short: "Run the tests that are written beside the rules",
 		Long: `Run the tests of all policies of an access repository against all of its rules,
-offline. Each test is a request and what the rules must say: allow or deny. A test
-is printed with its result, and with the rules that deny and why. Only rules are
-looked at, not limits or approvals; those are what validate checks.
+offline. Each test is a request and what the rules must say: allow or deny. A
+test is printed with its result, and with the rules that deny and why. Only
+rules are looked at, not limits or approvals; those are what validate checks.
 
-Exit code 1: a test fails, cannot be run, or is in a file that cannot be read; or a
-rule is not valid; or --run matches none. No test at all is fine.`,
+Exit code 1: a test fails, cannot be run, or is in a file that cannot be read;
+or a rule is not valid; or --run matches none. No test at all is fine.`,
 		Example: `  reconciler policy test
   reconciler policy test ./access-repo --run 'ticket'
   reconciler policy test -o json`,

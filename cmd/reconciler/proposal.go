@@ -46,12 +46,13 @@ func (a *app) proposingFlags(cmd *cobra.Command, p *proposing) {
 // proposingHelp ends the descriptions of the commands that propose.
 const proposingHelp = `
 
-The change is one commit on top of the remote's branch, on a branch of its own. Your
-current branch, index and files are not touched. git does the fetch and the push, with
-your logins and keys. The pull request is opened with GH_TOKEN or GITHUB_TOKEN, as the
-account whose token it is (for another host than github.com: GH_ENTERPRISE_TOKEN, or
-name the host with --forge-url); without a token the address to open it at is printed.
-Running the same command again goes on where it stopped.
+The change is one commit on top of the remote's branch, on a branch of its own.
+Your current branch, index and files are not touched. git does the fetch and the
+push, with your logins and keys. The pull request is opened with GH_TOKEN or
+GITHUB_TOKEN, as the account whose token it is (for another host than
+github.com: GH_ENTERPRISE_TOKEN, or name the host with --forge-url); without a
+token the address to open it at is printed. Running the same command again goes
+on where it stopped.
 
 Exit code 1: the change is not valid, or could not be brought to the forge.`
 

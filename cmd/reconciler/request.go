@@ -30,18 +30,18 @@ func (a *app) requestCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "request [ROLE...]",
 		Short: "Ask for access: write the file and open the pull request",
-		Long: `Write an access request, check it as validate does against what the remote's branch
-holds now, say who can approve it, and open its pull request.
+		Long: `Write an access request, check it as validate does against what the remote's
+branch holds now, say who can approve it, and open its pull request.
 
-It is for you, whose address git has (user.email), unless --for names somebody else.
-Access is for a time: --duration from the merge (or from --starts), --until a time,
---schedule with --duration for each occurrence and --until for the whole, or
---review-by for standing access where the role allows it. Without a ROLE you are asked
-for what is needed, on a terminal.
+It is for you, whose address git has (user.email), unless --for names somebody
+else. Access is for a time: --duration from the merge (or from --starts),
+--until a time, --schedule with --duration for each occurrence and --until for
+the whole, or --review-by for standing access where the role allows it. Without
+a ROLE you are asked for what is needed, on a terminal.
 
 With --emergency access begins as soon as the pull request is open, without an
-approval, for as long as the role allows; everybody is told, and a review is due. It
-is for yourself only, and must be opened with your own account.` + proposingHelp,
+approval, for as long as the role allows; everybody is told, and a review is
+due. It is for yourself only, and must be opened with your own account.` + proposingHelp,
 		Example: `  reconciler request
   reconciler request orders-db-writer --duration 4h --ticket INC-4211 \
     --reason "Refund job is stuck; rows need fixing by hand"

@@ -17,13 +17,13 @@ func (a *app) revokeCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revoke FILE...",
 		Short: "End access early: delete request files and open the pull request",
-		Long: `Delete request files in one commit, and open its pull request. Taking away needs no
-approval: the access of these requests ends when the pull request is merged, unless
-another request holds the same. If it cannot wait for a merge, deactivate the person
-or revoke on the target.
+		Long: `Delete request files in one commit, and open its pull request. Taking away needs
+no approval: the access of these requests ends when the pull request is merged,
+unless another request holds the same. If that cannot wait for a merge, pause
+the target, so that nothing is granted again, and take the access away there.
 
-FILE is named from here or from the top of the repository. Only requests are deleted;
-for roles, people and other files use Git as for any change.` + proposingHelp,
+FILE is named from here or from the top of the repository. Only requests are
+deleted; for roles, people and other files use Git as for any change.` + proposingHelp,
 		Example: `  reconciler revoke requests/2026/alice-orders-db-writer-inc-4211.yaml
   reconciler revoke requests/2026/bob-*.yaml --dry-run`,
 		Args: func(cmd *cobra.Command, args []string) error {
