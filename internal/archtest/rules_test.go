@@ -30,6 +30,7 @@ var kept = []string{
 	"github.com/riverqueue/river",
 	"github.com/rogpeppe/go-internal",
 	"github.com/spf13/cobra",
+	"gitlab.com/gitlab-org/api/client-go",
 	"modernc.org/sqlite",
 	"pgregory.net/rapid",
 }
@@ -64,6 +65,8 @@ var rules = map[string]rule{
 
 	"internal/forge/gitea":           {packages: []string{"internal/forge"}, kept: []string{"code.gitea.io/sdk"}},
 	"internal/forge/gitea/giteatest": {external: none, testing: true},
+	"internal/forge/gitlab":          {packages: []string{"internal/forge"}, kept: []string{"gitlab.com/gitlab-org/api/client-go"}},
+	"internal/forge/gitlab/minilab":  {external: none, testing: true},
 	"internal/forge/forgetest": {
 		packages: []string{"grants", "schema", "internal/forge", "internal/policy", "internal/source"},
 		external: none, testing: true,
@@ -168,4 +171,5 @@ var importers = map[string][]string{
 
 	"internal/forge/forgetest":       nil,
 	"internal/forge/gitea/giteatest": nil,
+	"internal/forge/gitlab/minilab":  nil,
 }

@@ -65,7 +65,7 @@ func (g *Client) checkRole(p *gl.Permissions) []error {
 func (g *Client) checkMerging(p *gl.Project) []error {
 	switch {
 	case p.MergeMethod == gl.FastForwardMerge:
-		return []error{fmt.Errorf("gitlab: project %s merges by moving the branch forward, which no record tells from a push: nothing is proven that is merged so; choose a merge commit", g.repo)}
+		return []error{fmt.Errorf("gitlab: project %s merges by moving the branch forward, which is taken for a push: nothing is proven that is merged so; choose a merge commit", g.repo)}
 	case p.SquashOption == gl.SquashOptionAlways || p.SquashOption == gl.SquashOptionDefaultOn:
 		return []error{fmt.Errorf("gitlab: project %s squashes before it makes the merge commit, which then does not join the head that was reviewed: nothing is proven that is merged so; do not allow squashing", g.repo)}
 	}

@@ -257,8 +257,9 @@ func (l *Lab) setState(m *mergeRequest, u *user, from, to string) error {
 	return nil
 }
 
-// Merge merges it: "merge" makes a merge commit, "squash" puts one commit on the
-// target, "squash-merge" a merge commit of a squashed one, "ff" moves the branch.
+// Merge merges it: "merge" makes a merge commit, "ff" moves the branch forward,
+// "squash-merge" and "squash" do the same with one commit of all. Moving forward
+// needs a head that is based on the target as it is.
 func (l *Lab) Merge(path string, iid int, by, method string) error {
 	finish, err := l.BeginMerge(path, iid, by, method)
 	if err != nil {
@@ -286,18 +287,17 @@ func (l *Lab) merge(m *mergeRequest, by *user, method string) error {
 	if m.state != "opened" {
 		return fmt.Errorf("Method Not Allowed")
 	}
-	head, squash := m.head(), strings.HasPrefix(method, "squash")
+	head, squash, forward := m.head(), strings.HasPrefix(method, "squash"), method == "ff" || method == "squash"
+	if _, err := l.git.run(dir, nil, "merge-base", "--is-ancestor", target, head); err != nil && forward {
+		return errConflict
+	}
 	if squash {
 		if head, err = l.squash(m, target); err != nil {
 			return err
 		}
 		m.squashCommit = head
 	}
-	if method == "ff" || method == "squash" {
-		if _, err := l.git.run(dir, nil, "merge-base", "--is-ancestor", target, head); err != nil {
-			return errConflict
-		}
-	} else {
+	if !forward {
 		tree, err := l.git.join(dir, target, head)
 		if err != nil {
 			return err
