@@ -18,8 +18,8 @@ func (a *app) confirmCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "confirm COMMIT",
 		Short: "Let through what a commit takes away, or a rewritten branch",
-		Long: `Confirm one commit by its full hash. What of these waits for it is confirmed, each by
-itself, and printed:
+		Long: `Confirm one commit by its full hash. What of these waits for it is confirmed,
+each by itself, and printed:
   - removals that the guard withholds because the commit takes away too much
   - access that nobody asked for, to what a role with exclusive: true owns
   - a commit that leaves no person or no request
