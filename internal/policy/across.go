@@ -10,10 +10,13 @@ import (
 	"github.com/tenure-dev/tenure/schema"
 )
 
-// maxLooks bounds how many starts and ends of one schedule are followed, enough for a
-// daily one of a year. Where it goes on for longer it is taken to hold from there to
-// the end, so that a rule denies rather than allows.
-const maxLooks = 1000
+// Bounds of how many starts and ends of schedules are followed. Where one goes on for
+// longer it is taken to hold from there to the end, so that a rule denies rather than
+// allows. All together are a second or two of work.
+const (
+	maxLooks    = 1000   // of one schedule: enough for a daily one of a year
+	maxAllLooks = 50_000 // of all schedules that one request is compared with
+)
 
 // across is what rules see beyond the request itself: who holds what at an instant at
 // which the request would hold something, too.
@@ -23,6 +26,10 @@ type across struct {
 	roles     []string // of the request
 	standing  []holding
 	decisions []*neighbour
+	left      int // of maxAllLooks
+
+	answered map[string][]string // roles by person: an expression may ask in a loop
+	counted  map[string]int      // holders by role
 }
 
 // holding is one person in one role.
@@ -38,7 +45,7 @@ type neighbour struct {
 
 // newAcross prepares the questions. Nothing is followed before it is asked for.
 func newAcross(a *asking, from, until time.Time) *across {
-	x := &across{}
+	x := &across{left: maxAllLooks, answered: map[string][]string{}, counted: map[string]int{}}
 	for _, s := range a.subjects {
 		x.subjects = append(x.subjects, s.Name)
 	}
@@ -54,7 +61,7 @@ func newAcross(a *asking, from, until time.Time) *across {
 		return x
 	}
 	span := grants.Window{From: from, Until: until}
-	x.own = windowsOf(grants.Decision{Granted: true, Terms: []grants.Terms{{Span: span, Schedule: scheduleOf(a.request)}}}, span)
+	x.own, _ = windowsOf(grants.Decision{Granted: true, Terms: []grants.Terms{{Span: span, Schedule: scheduleOf(a.request)}}}, span, maxLooks)
 	for _, d := range a.others {
 		if holds := holdingsOf(d); len(holds) > 0 {
 			x.decisions = append(x.decisions, &neighbour{decision: d, holds: holds})
@@ -66,6 +73,9 @@ func newAcross(a *asking, from, until time.Time) *across {
 // rolesOf returns the roles that a person would hold at some instant of the request,
 // sorted.
 func (x *across) rolesOf(person string) []string {
+	if roles, ok := x.answered[person]; ok {
+		return roles
+	}
 	found := map[string]bool{}
 	if slices.Contains(x.subjects, person) {
 		for _, r := range x.roles {
@@ -79,17 +89,21 @@ func (x *across) rolesOf(person string) []string {
 	}
 	for _, n := range x.decisions {
 		for _, h := range n.holds {
-			if h.subject == person && !found[h.role] && len(n.within(x.own)) > 0 {
+			if h.subject == person && !found[h.role] && len(x.within(n)) > 0 {
 				found[h.role] = true
 			}
 		}
 	}
-	return slices.Sorted(maps.Keys(found))
+	x.answered[person] = slices.Sorted(maps.Keys(found))
+	return x.answered[person]
 }
 
 // holdersOf returns the largest number of people who would hold a role at one instant
 // of the request. Its subjects are counted.
 func (x *across) holdersOf(role string) int {
+	if n, ok := x.counted[role]; ok {
+		return n
+	}
 	always := map[string]bool{}
 	for _, s := range x.subjects {
 		always[s] = true
@@ -103,21 +117,31 @@ func (x *across) holdersOf(role string) int {
 	for _, n := range x.decisions {
 		for _, h := range n.holds {
 			if h.role == role && !always[h.subject] {
-				times[h.subject] = append(times[h.subject], n.within(x.own)...)
+				times[h.subject] = append(times[h.subject], x.within(n)...)
 			}
 		}
 	}
-	return len(always) + most(times)
+	x.counted[role] = len(always) + most(times)
+	return x.counted[role]
 }
 
-// within returns when the decision holds something within other windows.
-func (n *neighbour) within(own []grants.Window) []grants.Window {
-	if n.looked || len(own) == 0 {
+// within returns when a decision holds something at the same time as the request.
+func (x *across) within(n *neighbour) []grants.Window {
+	if n.looked || len(x.own) == 0 {
 		return n.windows
 	}
 	n.looked = true
-	span := grants.Window{From: own[0].From, Until: own[len(own)-1].Until}
-	n.windows = overlap(windowsOf(n.decision, span), own)
+	span := grants.Window{From: x.own[0].From, Until: x.own[len(x.own)-1].Until}
+	recurs := slices.ContainsFunc(n.decision.Terms, func(t grants.Terms) bool { return t.Schedule != nil })
+	looks := maxLooks
+	if recurs {
+		looks = min(looks, x.left)
+	}
+	windows, looked := windowsOf(n.decision, span, looks)
+	if recurs {
+		x.left -= looked
+	}
+	n.windows = overlap(windows, x.own)
 	return n.windows
 }
 
@@ -143,18 +167,17 @@ func holdingsOf(d grants.Decision) []holding {
 }
 
 // windowsOf returns when a decision holds something within a window, whatever that
-// is, in order.
-func windowsOf(d grants.Decision, in grants.Window) []grants.Window {
+// is, in order, and at how many instants it looked to find out: at most looks.
+func windowsOf(d grants.Decision, in grants.Window, looks int) (out []grants.Window, looked int) {
 	terms := slices.Clone(d.Terms)
 	for i := range terms {
 		terms[i].Items = []grants.Item{{}} // the times alone are asked for
 	}
 	d.Terms = terms
-	var out []grants.Window
 	at := in.From
-	for range maxLooks {
+	for ; looked < looks; looked++ {
 		if !at.Before(in.Until) {
-			return out
+			return out, looked
 		}
 		items, until := d.At(at)
 		switch {
@@ -163,14 +186,14 @@ func windowsOf(d grants.Decision, in grants.Window) []grants.Window {
 			at = until
 		default:
 			if at = d.Next(at); at.IsZero() {
-				return out
+				return out, looked + 1
 			}
 		}
 	}
 	if at.Before(in.Until) {
 		out = append(out, grants.Window{From: at, Until: in.Until})
 	}
-	return out
+	return out, looked
 }
 
 // overlap returns the instants that lie in windows of both lists, which are in order.

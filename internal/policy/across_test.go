@@ -129,14 +129,34 @@ func TestARequestByScheduleMeetsOnlyWhatItsOccurrencesMeet(t *testing.T) {
 func TestWhatGoesOnForTooLongIsTakenToOverlap(t *testing.T) {
 	span := grants.Window{From: day, Until: day.AddDate(0, 0, 300)}
 	d := recurs("erin", "writer", "*/10 * * * *", time.Minute, span.From, span.Until)
-	windows := windowsOf(d, span)
+	windows, _ := windowsOf(d, span, maxLooks)
 	last := windows[len(windows)-1]
 	if len(windows) > maxLooks || !last.Until.Equal(span.Until) || last.Until.Sub(last.From) < 100*24*time.Hour {
 		t.Errorf("%d windows, the last is %v", len(windows), last)
 	}
-	daily := windowsOf(recurs("erin", "writer", "0 9 * * *", time.Hour, span.From, span.Until), span)
+	daily, looked := windowsOf(recurs("erin", "writer", "0 9 * * *", time.Hour, span.From, span.Until), span, maxLooks)
 	if len(daily) != 300 || daily[299].Until.Sub(daily[299].From) != time.Hour {
 		t.Errorf("a daily schedule is not followed to its end: %d, %v", len(daily), daily[len(daily)-1])
+	}
+
+	// The bound of all of them together is the sum of what was looked at.
+	tree := world()
+	a := &asking{tree: tree, request: ask("alice", "writer"), start: day, others: []grants.Decision{
+		recurs("bob", "writer", "0 18 * * *", time.Hour, span.From, span.Until),  // after the request
+		recurs("erin", "writer", "0 19 * * *", time.Hour, span.From, span.Until), // and so is this
+		holds1("dave", "writer", "20:00", "21:00"),
+	}}
+	a.request.Duration, a.request.ExpiresAt = 0, clock("12:00")
+	x, err := a.across()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.left = 1 // one look says that bob holds nothing before noon
+	if got := x.holdersOf("writer"); got != 1 || x.left != 0 {
+		t.Errorf("%d holders, %d looks left; want erin, who cannot be looked at any more", got, x.left)
+	}
+	if looked < 300 {
+		t.Errorf("%d looks at a schedule with 300 occurrences", looked)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tenure-dev/tenure/grants"
 	"github.com/tenure-dev/tenure/schema"
 )
 
@@ -20,6 +21,7 @@ func FuzzExpressions(f *testing.F) {
 		"'a' in role.labels", "has(role.labels.env)", "has(request.ticket)", "{'a': request}.a.ticket == ''",
 		"timestamp('2026-01-01T00:00:00Z').getFullYear('Europe/Berlin') == 2026", "string(request) == ''", "author == subject",
 		"subject.labels.map(k, k).size() == 1", "request.duration + request.duration > duration('1s')", "1/0 == 1", "request[\"ticket\"] == ''",
+		"role.holders < 3 && !('deployer' in subject.roles)", "dyn(role)['holders'] == 1", "author.roles.map(r, r + '!').size() == role.holders",
 		"google.protobuf.Struct{fields: {'a': google.protobuf.Value{string_value: 'x'}}} == null", "b'\\377' == bytes('x')", "-9223372036854775808 == 1",
 	} {
 		f.Add(s, "INC-1")
@@ -35,6 +37,9 @@ func FuzzExpressions(f *testing.F) {
 			tree.Roles["writer"].Approvals = append(tree.Roles["writer"].Approvals, schema.Approval{From: []string{"security"}, Count: 1, When: expr})
 			j := good()
 			j.Trusted = tree
+			j.Others = []grants.Decision{
+				holds1("erin", "writer", "12:00", "13:00"), recurs("alice", "deployer", "*/5 * * * *", time.Minute, day, day.AddDate(0, 1, 0)),
+			}
 			j.Request.Ticket, j.Request.Reason = text, text
 			v := Judge(j)
 			return v.Proven, lines(v.Checks)
