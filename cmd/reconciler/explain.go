@@ -30,6 +30,10 @@ type explanation struct {
 	Holds    []grants.Hold           `json:"holds,omitempty"`
 	Needs    []policy.NeededApproval `json:"needs,omitempty"`
 	Problems []schema.Problem        `json:"problems,omitempty"`
+	// InForce is the blob that is in force as configuration at this path.
+	InForce string `json:"inForce,omitempty"`
+	// NotInForce says why what stands on the branch is not in force.
+	NotInForce *ledger.NotInForce `json:"notInForce,omitempty"`
 	// Emergencies are the uses of break-glass that asked with this file.
 	Emergencies []emergency `json:"emergencies,omitempty"`
 }
@@ -38,16 +42,18 @@ func (a *app) explainCmd() *cobra.Command {
 	var repo string
 	cmd := &cobra.Command{
 		Use:   "explain FILE",
-		Short: "Why a request is or is not granted",
+		Short: "Why a request is or is not granted, or a file in force",
 		Long: `Explain one request file: each version of its bytes with the blob, the commit and
 the pull request that brought it, every review and why it counts or not, every rule
-and its result, the window, and what is held because of it.
+and its result, the window, and what is held because of it. Of a role, group, person,
+target or policy: whether it is in force as it stands on the branch, and if not, since
+when, by which change, and what is missing.
 
 FILE is the path inside the access repository. The answer comes from the ledger;
 for a file that the reconciler has not seen, --repo names a checkout, and the
 answer says what the request would need.
 
-Exit code 1: the request is not granted.`,
+Exit code 1: the request is not granted, or the file is not in force.`,
 		Example: `  reconciler explain requests/2026/alice-orders-incident.yaml
   reconciler explain --repo . requests/2026/alice-orders-incident.yaml`,
 		Args: arguments("FILE"),
@@ -60,7 +66,8 @@ Exit code 1: the request is not granted.`,
 				return err
 			}
 			running := slices.ContainsFunc(e.Emergencies, func(use emergency) bool { return use.State == "running" })
-			if !running && (e.Decision == nil || !e.Decision.Granted) {
+			granted := e.Decision != nil && e.Decision.Granted || e.Decision == nil && e.State == "in force"
+			if !running && !granted {
 				return errNotFine
 			}
 			return nil
@@ -92,12 +99,19 @@ func (a *app) explain(ctx context.Context, repo, file string) (explanation, erro
 	if err != nil {
 		return e, err
 	}
+	known, err := e.standing(ctx, led)
+	if err != nil {
+		return e, err
+	}
+	if known && (len(rows) == 0 || !rows[0].Live && e.InForce != "") {
+		return e, nil
+	}
 	if len(rows) == 0 && len(e.Emergencies) > 0 {
 		e.State = "an emergency; its pull request is not merged"
 		return e, nil
 	}
 	if len(rows) == 0 {
-		return e, notFine{fmt.Errorf("the reconciler has not seen a request at %s; paths are relative to the top of the access repository, and a file counts once it is merged and valid (`reconciler explain --repo DIR` looks at a checkout instead)", e.Path)}
+		return e, notFine{fmt.Errorf("the reconciler has not seen a document at %s; paths are relative to the top of the access repository, and a file counts once it is merged and valid (`reconciler explain --repo DIR` looks at a checkout instead)", e.Path)}
 	}
 	row := rows[0]
 	e.State = requestState(row, a.now()).State
@@ -178,6 +192,7 @@ func (a *app) explainText(w io.Writer, e explanation) error {
 			fmt.Fprintf(w, "    %s\n", safe(n.Reason))
 		}
 	}
+	a.standingText(w, e)
 	if e.Record != nil {
 		for i, v := range e.Record.Versions {
 			a.explainVersion(w, i+1, v)

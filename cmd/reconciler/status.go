@@ -27,6 +27,8 @@ type status struct {
 	Paused   []pausedTarget  `json:"paused"`
 	Drift    []ledger.Drift  `json:"drift"`
 	Requests []requestStatus `json:"requests"`
+	// NotInForce are the files of the branch that are not in force as they stand.
+	NotInForce []ledger.NotInForce `json:"notInForce"`
 	// Emergencies are the uses of break-glass that are running or wait for a review.
 	Emergencies []emergency     `json:"emergencies"`
 	Reverts     []ledger.Revert `json:"reverts"`
@@ -48,8 +50,9 @@ func (a *app) statusCmd() *cobra.Command {
 		Use:   "status",
 		Short: "Who holds what now, and until when",
 		Long: `Show who holds what on which target, until when and because of which request;
-access that nobody asked for (drift); paused targets; and requests that are not granted, with what
-is missing. It reads the ledger only and works while Git and the forge are down.
+access that nobody asked for (drift); paused targets; requests that are not
+granted, and files of the branch that are not in force, with what is missing. It
+reads the ledger only and works while Git and the forge are down.
 
 Exit code 1: a revoke is overdue or withheld by the guard, drift was found, the
 review of a use of break-glass is overdue, or the branch was rewritten.`,
@@ -113,6 +116,10 @@ func readStatus(ctx context.Context, cfg *config.Config, led *ledger.Ledger, now
 		return s, err
 	}
 	s.Reverts = append([]ledger.Revert{}, s.Reverts...)
+	if s.NotInForce, err = led.NotInForce(ctx); err != nil {
+		return s, err
+	}
+	s.NotInForce = append([]ledger.NotInForce{}, s.NotInForce...)
 	rows, err := led.Requests(ctx)
 	if err != nil {
 		return s, err
@@ -209,6 +216,9 @@ func (a *app) statusTable(w io.Writer, s status) error {
 		if r.Missing != "" {
 			fmt.Fprintf(a.err, "%s: %s: %s\n", safe(r.Path), r.State, safe(r.Missing))
 		}
+	}
+	for _, f := range s.NotInForce {
+		fmt.Fprintf(a.err, "%s: %s\n", a.tint(a.err, yellow, "not in force"), notInForceLine(f))
 	}
 	if len(rows) == 0 {
 		fmt.Fprintln(a.err, "Nobody holds anything through Tenure now.")

@@ -189,6 +189,9 @@ func (in *Intake) decide(ctx context.Context, next *view, b ledger.IntakeBatch) 
 	if next.scopes = in.scopes(next, now); !reflect.DeepEqual(next.scopes, in.view.scopes) {
 		b.Scopes = next.scopes
 	}
+	if in.view.head == "" || !maps.Equal(next.config, in.view.config) {
+		b.States = append(b.States, ledger.ConfigState{Commit: ledger.InForce, Files: next.frozen(), Replace: true})
+	}
 	if !maps.Equal(next.broken, in.view.broken) {
 		faults := next.faults()
 		b.NotInForce = &faults

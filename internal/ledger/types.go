@@ -113,6 +113,10 @@ type ConfigState struct {
 	Replace bool              // over what is known of the commit; false: that stays
 }
 
+// InForce stands for a commit in the ConfigState that says what is in force now, by
+// whichever commit it came.
+const InForce = "in force"
+
 // IntakeBatch is what taking in one or more commits writes, in one transaction.
 type IntakeBatch struct {
 	Head     string        // accepted head; empty: unchanged

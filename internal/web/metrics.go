@@ -37,6 +37,7 @@ type Metrics struct {
 	lastPoll      prometheus.Gauge
 	forgeRequests *prometheus.CounterVec
 	headAccepted  prometheus.Gauge
+	notInForce    prometheus.Gauge
 	emergencies   *prometheus.GaugeVec
 }
 
@@ -77,12 +78,13 @@ func NewMetrics(version string) *Metrics {
 		lastPoll:      prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "tenure", Name: "last_poll_timestamp_seconds", Help: "When the watched branch was last read with success."}),
 		forgeRequests: counter("forge_requests_total", "Requests to the forge, by HTTP status (0: no answer).", "code"),
 		headAccepted:  prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "tenure", Name: "head_accepted_timestamp_seconds", Help: "When the last head of the branch was accepted."}),
+		notInForce:    prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "tenure", Name: "files_not_in_force", Help: "Files of the branch that are not in force as they stand: broken, not approved, or not proven yet."}),
 	}
 	m.emergencies = gauge("emergencies", "Uses of break-glass, by state: running, unreviewed, and of these late.", "state")
 	info := gauge("build_info", "Version of the program; the value is always 1.", "version", "goversion")
 	info.WithLabelValues(version, runtime.Version()).Set(1)
 	m.registry.MustRegister(m.passes, m.passDuration, m.grants, m.grantLag, m.revokes, m.revokeLag, m.callDuration, m.failures,
-		m.overdue, m.withheld, m.drift, m.polls, m.lastPoll, m.forgeRequests, m.headAccepted, m.emergencies, info,
+		m.overdue, m.withheld, m.drift, m.polls, m.lastPoll, m.forgeRequests, m.headAccepted, m.notInForce, m.emergencies, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	// A counter that appears with its first error has no increase to alert on.
 	m.polls.WithLabelValues(resultOK)
@@ -167,6 +169,9 @@ func (m *Metrics) ForgeRequest(status int) {
 
 // HeadAccepted sets when the last head was accepted.
 func (m *Metrics) HeadAccepted(at time.Time) { m.headAccepted.Set(timestamp(at)) }
+
+// NotInForce sets how many files of the branch are not in force as they stand.
+func (m *Metrics) NotInForce(n int) { m.notInForce.Set(float64(n)) }
 
 func result(err error) string {
 	if err != nil {

@@ -32,6 +32,7 @@ func busy() *web.Metrics {
 	m.ForgeRequest(200)
 	m.ForgeRequest(0)
 	m.HeadAccepted(noon)
+	m.NotInForce(2)
 	return m
 }
 
@@ -47,6 +48,9 @@ tenure_drift_grants{target="orders-db"} 1
 tenure_failures_total{act="grant",target="orders-db"} 0
 tenure_failures_total{act="observe",target="orders-db"} 0
 tenure_failures_total{act="revoke",target="orders-db"} 1
+# HELP tenure_files_not_in_force Files of the branch that are not in force as they stand: broken, not approved, or not proven yet.
+# TYPE tenure_files_not_in_force gauge
+tenure_files_not_in_force 2
 # HELP tenure_forge_requests_total Requests to the forge, by HTTP status (0: no answer).
 # TYPE tenure_forge_requests_total counter
 tenure_forge_requests_total{code="0"} 1
