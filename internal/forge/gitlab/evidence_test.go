@@ -195,6 +195,8 @@ func TestWithoutTheSourceOfAMergeNothingIsProven(t *testing.T) {
 func TestAPushOfManyBranchesIsByNobodyKnown(t *testing.T) {
 	s := newStage(t)
 	n := s.ask("ask", file)
+	main := s.lab.Head(repo, "main")
+	must(t, s.lab.Move(repo, "dave", map[string]string{"a": main, "b": main, "c": main}))
 	_, err := s.lab.Push(repo, "dave", minilab.Change{Branch: "ask", Write: map[string]string{file: "mine\n"}, Also: []string{"a", "b", "c"}})
 	must(t, err)
 	s.later(time.Minute)

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// pushLimit is how many branches of one push have events of their own.
+// pushLimit is how many branches that one push creates, moves or deletes have
+// events of their own.
 const pushLimit = 3
 
 // serveGit speaks Git's HTTP by git-http-backend, and records what a push did.
@@ -83,20 +84,33 @@ func (l *Lab) pushed(p *project, by *user, old map[string]string) error {
 		made = append(made, e)
 	}
 	slices.SortFunc(made, func(a, b *event) int { return strings.Compare(a.branch, b.branch) })
-	if len(made) > pushLimit {
-		p.events = append(p.events, &event{id: l.id(), at: l.now(), by: by, action: "pushed", count: len(made)})
-	} else {
-		for _, e := range made {
-			e.id = l.id()
-			p.events = append(p.events, e)
-		}
-	}
+	l.recordEvents(p, by, made)
 	for _, e := range made {
 		if err := l.follow(p, by, e); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// recordEvents writes one event a branch or, of too many branches with the same
+// action, one that names none.
+func (l *Lab) recordEvents(p *project, by *user, made []*event) {
+	count := map[string]int{}
+	for _, e := range made {
+		count[e.action]++
+	}
+	for _, e := range made {
+		if count[e.action] <= pushLimit {
+			e.id = l.id()
+			p.events = append(p.events, e)
+		}
+	}
+	for action, n := range count {
+		if n > pushLimit {
+			p.events = append(p.events, &event{id: l.id(), at: l.now(), by: by, action: action, count: n})
+		}
+	}
 }
 
 func merged(a, b map[string]string) map[string]bool {
