@@ -288,6 +288,40 @@ func TestAStrangersRevokeIsTriedAgainUntilItIsReadBack(t *testing.T) {
 	}
 }
 
+// lying is a target that accepts revokes and does nothing.
+type lying struct {
+	*memory
+	asked *int
+}
+
+func (l lying) Revoke(context.Context, grants.Grant) error { *l.asked++; return nil }
+
+func TestAStrangersRevokeThatDoesNotLastIsMadeAgain(t *testing.T) {
+	w := newWorld(t)
+	w.own("")
+	w.confirmStrangers(since)
+	w.settled()
+	w.place("mallory")
+	asked := 0
+	w.engine.workers[0].conn = lying{w.target, &asked}
+	w.settled()
+	if h := w.holds(); asked != 1 || len(h) != 1 || h[0].LastError == "" || h[0].RetryAt.IsZero() {
+		t.Fatalf("asked %d times; holds %+v", asked, h)
+	}
+	w.now = w.now.Add(2 * time.Minute)
+	w.settled()
+	if asked != 2 {
+		t.Fatalf("asked %d times", asked)
+	}
+	w.engine.workers[0].conn = w.target
+	w.now = w.now.Add(4 * time.Minute)
+	w.settled()
+	w.has()
+	if h := w.holds(); len(h) != 0 {
+		t.Fatalf("holds %+v", h)
+	}
+}
+
 func TestABegunRevokeStopsWhenTheAccountIsToBeKept(t *testing.T) {
 	for name, f := range map[string]func(*world){
 		"kept":                func(w *world) { w.own("", "mallory") },
