@@ -148,7 +148,7 @@ func (x *across) within(n *neighbour) []grants.Window {
 // holdingsOf returns who would hold which role by a decision, at the times at which it
 // holds anything. A grant that two roles bring is held in both.
 func holdingsOf(d grants.Decision) []holding {
-	if !d.Granted || len(d.Terms) == 0 {
+	if len(d.Terms) == 0 {
 		return nil
 	}
 	seen := map[holding]bool{}

@@ -110,6 +110,7 @@ func TestARequestByScheduleMeetsOnlyWhatItsOccurrencesMeet(t *testing.T) {
 		{"between its occurrences", holds1("erin", "writer", "18:00", "20:00"), false},
 		{"in an occurrence", holds1("erin", "writer", "12:00", "13:00"), true},
 		{"on other days", recurs("erin", "writer", "0 9 * * SAT,SUN", time.Hour, day, day.AddDate(0, 0, 90)), false},
+		{"all the time", holds1("erin", "writer", "00:00", "23:00"), true},
 		{"on a weekday, far ahead", recurs("erin", "writer", "30 16 18 12 *", time.Hour, day, day.AddDate(0, 0, 90)), true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -121,6 +122,17 @@ func TestARequestByScheduleMeetsOnlyWhatItsOccurrencesMeet(t *testing.T) {
 				t.Errorf("proven %v\n%s", v.Proven, lines(v.Checks))
 			}
 		})
+	}
+}
+
+func TestARequestThatNeverHoldsAnythingMeetsNobody(t *testing.T) {
+	j := good()
+	schedule(&j, 8*time.Hour, 29)
+	j.Request.Schedule.Cron = "0 9 1 1 *" // until 22 December
+	j.Others = []grants.Decision{recurs("erin", "writer", "0 9 * * *", time.Hour, day, day.AddDate(0, 3, 0))}
+	guard(&j, "", "role.holders == 1 && subject.roles == ['writer']")
+	if v := Judge(j); !v.Proven {
+		t.Error(lines(v.Checks))
 	}
 }
 
