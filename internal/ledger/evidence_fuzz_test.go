@@ -1,4 +1,7 @@
-package evidence_test
+// What the copy of the chain promises is tested here, where no driver is linked in: a
+// fuzz test compiles all that it links with anew, and SQLite takes minutes.
+
+package ledger_test
 
 import (
 	"bytes"
