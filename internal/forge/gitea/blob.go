@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"net/http"
 	"regexp"
 
 	"github.com/tenure-dev/tenure/internal/forge"
@@ -20,7 +21,11 @@ func (g *Client) ReadBlob(ctx context.Context, blob string, limit int64) ([]byte
 	}
 	b, resp, err := g.api(ctx).GetBlob(g.owner, g.name, blob)
 	if err != nil {
-		return nil, g.failed(ctx, "blob "+blob, resp, err)
+		err = g.failed(ctx, "blob "+blob, resp, err)
+		if rejectedAs(err, http.StatusBadRequest) { // it says so of an object that is not there
+			err = fmt.Errorf("%w: %w", forge.ErrNotFound, err)
+		}
+		return nil, err
 	}
 	if b.Size > limit {
 		return nil, fmt.Errorf("gitea: blob %s is larger than %d bytes: %w", blob, limit, forge.ErrTooMany)

@@ -3,7 +3,6 @@ package gitea
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,10 +25,12 @@ type hub struct {
 	repo string
 	bot  giteatest.User
 	tr   *http.Transport
+
+	people map[string]forge.Identity
 }
 
 func newHub(t *testing.T, s *giteatest.Server) *hub {
-	h := &hub{t: t, s: s, bot: s.User(t, "tenure"), tr: &http.Transport{}}
+	h := &hub{t: t, s: s, bot: s.User(t, "tenure"), tr: &http.Transport{}, people: map[string]forge.Identity{}}
 	t.Cleanup(h.tr.CloseIdleConnections)
 	h.repo = s.Repo(t, h.bot.Login)
 	return h
@@ -67,9 +68,14 @@ func (h *hub) path(format string, args ...any) string {
 
 func (h *hub) Person(login string) forge.Identity {
 	h.t.Helper()
-	u := h.s.User(h.t, login)
-	h.s.Collaborator(h.t, h.repo, login)
-	return forge.Identity{Host: "127.0.0.1", ID: u.ID, Login: login, Type: "User"}
+	id, ok := h.people[login]
+	if !ok {
+		u := h.s.User(h.t, login)
+		h.s.Collaborator(h.t, h.repo, login)
+		id = forge.Identity{Host: "127.0.0.1", ID: u.ID, Login: login, Type: "User"}
+		h.people[login] = id
+	}
+	return id
 }
 
 // Bot is the reconciler's own account, the only one that is known to be a bot's.
@@ -216,7 +222,7 @@ func (h *hub) Tick() {
 }
 
 // followed reports whether the ref of every open pull request is where its branch
-// is, and Gitea knows of each whether it conflicts.
+// is.
 func (h *hub) followed() bool {
 	h.t.Helper()
 	var open []struct {
@@ -226,23 +232,11 @@ func (h *hub) followed() bool {
 		} `json:"head"`
 	}
 	h.s.Admin(h.t, "GET", h.path("/pulls?state=open&limit=50"), nil, &open)
+	g := h.client()
 	for _, p := range open {
-		var ref struct {
-			Object struct {
-				SHA string `json:"sha"`
-			} `json:"object"`
-		}
-		h.s.Admin(h.t, "GET", h.path("/git/refs/pull/%d/head", p.Number), nil, &ref)
-		if ref.Object.SHA != p.Head.SHA {
+		if at, err := g.ref(h.t.Context(), pullRef(p.Number)); err != nil || at != p.Head.SHA {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(open, func(p struct {
-		Number int `json:"number"`
-		Head   struct {
-			SHA string `json:"sha"`
-		} `json:"head"`
-	}) bool {
-		return p.Head.SHA == ""
-	})
+	return true
 }

@@ -14,9 +14,14 @@ import (
 	"github.com/tenure-dev/tenure/internal/forge"
 )
 
-// sameMoment is how far apart the two times may be that Gitea writes down when it
-// merges: when the pull request was merged, and when it was closed.
-const sameMoment = 2 * time.Second
+const (
+	// sameMoment is how far apart the two times may be that Gitea writes down in one
+	// step when it merges: when a pull request was merged, and when it was closed.
+	sameMoment = 10 * time.Second
+	// pushLead is how long before that the push of the merge may be in the activity,
+	// which a queue writes at the same time.
+	pushLead = time.Minute
+)
 
 // merge is what Gitea says of one merged pull request.
 type merge struct {
@@ -28,11 +33,12 @@ type merge struct {
 }
 
 // byButton reports whether Gitea itself can have merged it when the branch moved
-// (push). Of a merge that somebody made by hand and marked afterwards, the time is
-// the author date of their commit, whereas it was closed when they marked it, after
-// they pushed.
+// (push). When somebody merges by hand and marks it afterwards, Gitea takes the
+// author date of their commit for the time of the merge, and closes it when they
+// mark it.
 func (m merge) byButton(push forge.Push) bool {
-	return m.by > 0 && m.by == push.Actor.ID && m.base == push.Ref && m.closed.Sub(m.merged).Abs() <= sameMoment && !push.At.Before(m.merged)
+	return m.by > 0 && m.by == push.Actor.ID && m.base == push.Ref &&
+		m.closed.Sub(m.merged).Abs() <= sameMoment && !push.At.Before(m.merged.Add(-pushLead))
 }
 
 // mergedIndex keeps which pull requests Gitea says were merged, by number. A merged
