@@ -35,8 +35,9 @@ what is in it, which CODEOWNERS cannot see.
 
 It asks and does not decide: whose approval counts is what the roles say, and
 the reconciler reads it from GitHub by itself. GitHub reads the file from the
-branch that a pull request goes to, so it is worth making it anew when roles,
-groups or people change; --check in CI says when.
+branch that a pull request goes to. Each new request changes what it should say,
+and a request brings no other file: run --check by the clock, not on pull
+requests, and write the file anew when it fails.
 
 Only active people are named, by the login in their file; who has none is left
 out with a warning. A path that CODEOWNERS cannot name exactly is an error, and

@@ -40,7 +40,7 @@ the whole, or --review-by for standing access where the role allows it. Without
 a ROLE you are asked for what is needed, on a terminal.
 
 With --emergency access begins as soon as the pull request is open, without an
-approval, for as long as the role allows; everybody is told, and a review is
+approval, for no longer than the role allows; everybody is told, and a review is
 due. It is for yourself only, and must be opened with your own account.` + proposingHelp,
 		Example: `  reconciler request
   reconciler request orders-db-writer --duration 4h --ticket INC-4211 \
