@@ -19,12 +19,15 @@ const (
 	Trusted   Reason = "trust"     // its configuration comes into force without proof
 )
 
-// Confirmation is an operator's word on one commit. But for removals, it counts
-// once: see IntakeBatch.Spent. None outlives a branch that was rewritten.
+// ofBranch reports whether a confirmation is about how the branch is taken in. Such a
+// word counts once, see IntakeBatch.Spent, and does not outlive a rewritten branch.
+func (r Reason) ofBranch() bool { return r == Emptied || r == Rewritten || r == Trusted }
+
+// Confirmation is an operator's word on one commit.
 type Confirmation struct {
 	Reason Reason
 	Commit string
-	Head   string // accepted when it was given; empty for removals
+	Head   string // accepted when it was given; empty unless it is about the branch
 }
 
 // ErrNothingWaits is returned by Confirm when the commit has nothing to confirm.
@@ -100,7 +103,7 @@ func (w *write) confirm(ctx context.Context, c Confirmation, who string) error {
 func (l *Ledger) Confirmed(ctx context.Context) (map[Confirmation]bool, error) {
 	out := map[Confirmation]bool{}
 	err := l.confirmations(ctx, func(c Confirmation) {
-		if c.Reason != Removals {
+		if c.Reason.ofBranch() {
 			out[c] = true
 		}
 	})
@@ -136,14 +139,15 @@ func (l *Ledger) confirmations(ctx context.Context, each func(Confirmation)) err
 func (w *write) spend(ctx context.Context, commits []string) error {
 	rows := make([][]any, 0, len(commits))
 	for _, c := range commits {
-		rows = append(rows, []any{c, string(Removals)})
+		for _, r := range []Reason{Emptied, Trusted} {
+			rows = append(rows, []any{string(r), c})
+		}
 	}
-	return w.ExecMany(ctx, `DELETE FROM confirmations WHERE commit_hash = $1 AND reason <> $2`, rows)
+	return w.ExecMany(ctx, `DELETE FROM confirmations WHERE reason = $1 AND commit_hash = $2`, rows)
 }
 
 // spendAll takes back all that was confirmed of the branch: the branch is followed
 // again, and what was said before was said of another state.
 func (w *write) spendAll(ctx context.Context) error {
-	_, err := w.Exec(ctx, `DELETE FROM confirmations WHERE reason <> $1`, string(Removals))
-	return err
+	return w.ExecMany(ctx, `DELETE FROM confirmations WHERE reason = $1`, [][]any{{string(Emptied)}, {string(Rewritten)}, {string(Trusted)}})
 }

@@ -133,6 +133,7 @@ func confirmations(t *testing.T, b Backend) {
 		t.Errorf("these let removals through, too: %v", got)
 	}
 	ok(t, l.ConfirmRemovals(t.Context(), "c1", "bob"))
+	ok(t, l.ConfirmStrangers(t.Context(), "c1", "bob"))
 	take(ledger.IntakeBatch{Head: "h2", Spent: []string{"c1"}})
 	confirmed(rewritten, emptied)
 	followed := ""
@@ -140,6 +141,9 @@ func confirmations(t *testing.T, b Backend) {
 	confirmed()
 	if got := must(l.RemovalsConfirmed(t.Context()))(t); !got["c1"] {
 		t.Errorf("the word on removals was spent with the others: %v", got)
+	}
+	if got := must(l.StrangersConfirmed(t.Context()))(t); !got["c1"] {
+		t.Errorf("the word on strangers was spent with the others: %v", got)
 	}
 }
 
