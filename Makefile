@@ -12,7 +12,7 @@ export REQUIRE_SERVERS
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Check Go and git, install the servers that tests start
@@ -30,6 +30,11 @@ demo: setup build ## Show the whole way of a grant on this machine; ARGS="--once
 test: setup ## Run all tests; REQUIRE_SERVERS=1 allows none to be left out
 	@go vet ./...
 	@scripts/test
+
+.PHONY: test-forges
+test-forges: setup ## Build a Gitea once (six minutes) and run the tests of the forges, against it too
+	@scripts/build-gitea >/dev/null
+	@REQUIRE_GITEA=1 TESTFLAGS="-parallel=4 -count=1" scripts/test ./internal/forge/...
 
 .PHONY: lag
 lag: setup ## Print how late 1,000 grants end that end in the same second (p50, p99, max)

@@ -57,7 +57,7 @@ func Start(t testing.TB) *Server {
 		if os.Getenv("REQUIRE_GITEA") == "1" {
 			t.Fatalf("giteatest: %v", err)
 		}
-		t.Skipf("giteatest: %v", err)
+		t.Skipf("does not apply: %v", err)
 	}
 	s := &Server{users: map[string]User{}, internal: secret(), http: &http.Client{Transport: &http.Transport{}, Timeout: waitTimeout}}
 	if s.dir, err = os.MkdirTemp("", "giteatest-"); err != nil {
