@@ -38,12 +38,7 @@ func (in *Intake) scopes(v *view, now *Present) []ledger.Scope {
 			s := ledger.Scope{Target: target, Entitlement: e, Exclusive: n.exclusive}
 			if n.exclusive {
 				owned = true
-				keep := maps.Clone(n.keep)
-				other := branch[target][e]
-				if other != nil {
-					maps.Copy(keep, other.keep)
-				}
-				s.Keep, s.Since, s.Waits = slices.Sorted(maps.Keys(keep)), v.head, in.heldUp(v, n, other)
+				s.Keep, s.Since, s.Waits = slices.Sorted(maps.Keys(n.keep)), v.head, in.heldUp(v, n, branch[target][e])
 			}
 			out = append(out, s)
 		}

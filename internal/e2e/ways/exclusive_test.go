@@ -9,10 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/tenure-dev/tenure/grants"
 	"github.com/tenure-dev/tenure/internal/e2e/stage"
 	"github.com/tenure-dev/tenure/internal/ledger"
 	"github.com/tenure-dev/tenure/internal/minihub"
+	"github.com/tenure-dev/tenure/internal/pgtest"
 )
 
 // opsRole is the role ops with further lines.
@@ -268,6 +271,42 @@ func TestManyStrangersAtOnceWaitForAWord(t *testing.T) {
 	must(t, s.Daemon.Ledger.ConfirmStrangers(t.Context(), ids[1], "an operator"))
 	s.Pass()
 	s.Lists("bastion")
+}
+
+func TestAStrangersSessionsOnADatabaseEndWithTheAccess(t *testing.T) {
+	server := pgtest.Start(t)
+	server.Exec(t, "", "CREATE ROLE orders_rw", "CREATE ROLE alice LOGIN", "CREATE ROLE dba LOGIN", "CREATE ROLE stranger LOGIN",
+		"GRANT orders_rw TO dba", "GRANT orders_rw TO stranger")
+	s := begin(t, stage.Options{Postgres: server.DSN("postgres"), Files: map[string]string{
+		"targets/orders-db.yaml": "apiVersion: tenure.dev/v1\nkind: Target\nname: orders-db\nconnector: postgres\ndescription: Orders\nallow: [{role: orders_rw}]\n",
+		"roles/orders.yaml":      stage.Role("orders", "{target: orders-db, role: orders_rw}") + "exclusive: true\nkeep: [dba]\n",
+	}})
+	s.Grant("alice", asked, stage.Request("alice", "orders", long))
+	s.Pass()
+	admin, err := pgx.Connect(t.Context(), server.DSN("postgres"))
+	must(t, err)
+	defer admin.Close(context.Background())
+	members := func() (list string) {
+		t.Helper()
+		must(t, admin.QueryRow(t.Context(), `SELECT string_agg(m.rolname, ' ' ORDER BY m.rolname) FROM pg_auth_members am
+			JOIN pg_roles m ON m.oid = am.member JOIN pg_roles r ON r.oid = am.roleid WHERE r.rolname = 'orders_rw'`).Scan(&list))
+		return list
+	}
+	if got := members(); got != "alice dba stranger" {
+		t.Fatalf("members before: %s", got)
+	}
+	live, err := pgx.Connect(t.Context(), server.DSNAs("stranger", "", "postgres"))
+	must(t, err)
+	defer live.Close(context.Background())
+	_, err = live.Exec(t.Context(), "SET ROLE orders_rw")
+	must(t, err)
+	sweep(s)
+	if got := members(); got != "alice dba" {
+		t.Errorf("members after: %s", got)
+	}
+	if err := live.Ping(t.Context()); err == nil {
+		t.Error("the stranger's session lives on with what it had")
+	}
 }
 
 func TestTwoRolesForTheSameAreExclusiveIfOneIs(t *testing.T) {
