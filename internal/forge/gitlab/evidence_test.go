@@ -177,6 +177,27 @@ func TestAYoungPushMayStillTurnOutToBeAMerge(t *testing.T) {
 	}
 }
 
+func TestTheSourceOfAMergeSaysWhoseItWas(t *testing.T) {
+	s := newStage(t)
+	n := s.ask("ask", file)
+	s.merge(n, "merge")
+	commit := s.lab.Head(repo, "main")
+	for source, own := range map[string]bool{
+		`"source_commit": null, "source_merge_request_id": null`:             true,
+		`"source_commit": null, "source_merge_request_id": 7`:                false,
+		`"source_commit": "` + commit + `", "source_merge_request_id": null`: false,
+	} {
+		s.instead("/resource_state_events", 200, `[{"id": 1, "state": "closed"}, {"id": 2, "state": "merged", `+source+`}]`)
+		g := s.client()
+		if p := s.pull(g, n); (p.MergeCommit == commit) != own || !own && p.MergeCommit != p.HeadSHA {
+			t.Errorf("%s: %+v", source, p)
+		}
+		if k := s.kindOf(g, commit); (k == forge.PushMerge) != own {
+			t.Errorf("%s: a %s", source, k)
+		}
+	}
+}
+
 func TestWithoutTheSourceOfAMergeNothingIsProven(t *testing.T) {
 	s := newStage(t)
 	n := s.ask("ask", file)

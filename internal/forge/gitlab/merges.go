@@ -52,7 +52,7 @@ func (g *Client) mergesInto(ctx context.Context, branch string) (map[string][]*g
 		for _, commit := range []string{m.MergeCommitSHA, m.SquashCommitSHA} {
 			same := func(o *gl.BasicMergeRequest) bool { return o.IID == m.IID }
 			if commit != "" && m.State == "merged" && !slices.ContainsFunc(c.byCommit[commit], same) {
-				c.byCommit[commit] = append(c.byCommit[commit], m)
+				c.byCommit[commit] = append(c.byCommit[commit], slim(m))
 			}
 		}
 	}
@@ -61,4 +61,9 @@ func (g *Client) mergesInto(ctx context.Context, branch string) (map[string][]*g
 		out[commit] = slices.Clone(ms)
 	}
 	return out, nil
+}
+
+// slim is what mergeCommit needs of a merge request, without its long texts.
+func slim(m *gl.BasicMergeRequest) *gl.BasicMergeRequest {
+	return &gl.BasicMergeRequest{IID: m.IID, SHA: m.SHA, MergeCommitSHA: m.MergeCommitSHA, SquashCommitSHA: m.SquashCommitSHA, Imported: m.Imported}
 }

@@ -3,6 +3,7 @@ package gitlab
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	gl "gitlab.com/gitlab-org/api/client-go/v2"
 
@@ -48,4 +49,16 @@ func pages[T any](ctx context.Context, g *Client, what string, get func(gl.ListO
 		}
 	}
 	return fmt.Errorf("gitlab: %s: more than %d pages: %w", what, maxPages, forge.ErrTooMany)
+}
+
+// ask reads a page of a list below the project that the client library has no
+// fitting method for.
+func ask[T any](g *Client, path string, o gl.ListOptions, with []gl.RequestOptionFunc) ([]T, *gl.Response, error) {
+	req, err := g.api.NewRequest(http.MethodGet, "projects/"+gl.PathEscape(g.repo)+"/"+path, &o, with)
+	if err != nil {
+		return nil, nil, err
+	}
+	var page []T
+	resp, err := g.api.Do(req, &page)
+	return page, resp, err
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 
 	gl "gitlab.com/gitlab-org/api/client-go/v2"
 
@@ -147,13 +146,7 @@ func (g *Client) mergedByGitLab(ctx context.Context, m *gl.BasicMergeRequest) (b
 	}
 	what := fmt.Sprintf("states of merge request %d", m.IID)
 	list, err := all(ctx, g, what, func(e stateEvent) int64 { return e.ID }, func(o gl.ListOptions, with ...gl.RequestOptionFunc) ([]stateEvent, *gl.Response, error) {
-		req, err := g.api.NewRequest(http.MethodGet, fmt.Sprintf("projects/%s/merge_requests/%d/resource_state_events", gl.PathEscape(g.repo), m.IID), &gl.ListStateEventsOptions{ListOptions: o}, with)
-		if err != nil {
-			return nil, nil, err
-		}
-		var page []stateEvent
-		resp, err := g.api.Do(req, &page)
-		return page, resp, err
+		return ask[stateEvent](g, fmt.Sprintf("merge_requests/%d/resource_state_events", m.IID), o, with)
 	})
 	if err != nil {
 		return false, err

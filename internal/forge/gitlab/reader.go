@@ -68,7 +68,7 @@ func (g *Client) PullsOf(ctx context.Context, commit string) ([]forge.PullReques
 		return nil, fmt.Errorf("gitlab: %s: it is not the id of a commit: %w", what, forge.ErrNotFound)
 	}
 	list, err := all(ctx, g, what, numberOf, func(o gl.ListOptions, with ...gl.RequestOptionFunc) ([]*gl.BasicMergeRequest, *gl.Response, error) {
-		return g.api.Commits.ListMergeRequestsByCommit(g.repo, commit, append(with, gl.WithOffsetPaginationParameters(o.Page))...)
+		return ask[*gl.BasicMergeRequest](g, "repository/commits/"+commit+"/merge_requests", o, with)
 	})
 	if err != nil {
 		return nil, err
