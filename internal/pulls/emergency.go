@@ -2,6 +2,7 @@ package pulls
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,6 +53,16 @@ func (p *pass) emergency(ctx context.Context, s *subject) error {
 		return nil
 	case !p.cfg.Now().Before(v.Window.Until):
 		s.refused = []string{fmt.Sprintf("its window closed at %s, before it was seen", stamp(v.Window.Until))}
+		return nil
+	}
+	// The list of changed files may be of a newer head than the one that was listed,
+	// and it does not tell a plain file from a link.
+	switch blob, err := p.cfg.Forge.BlobAt(ctx, s.pull.HeadSHA, file.Path); {
+	case err != nil && !errors.Is(err, forge.ErrNotFound):
+		return err
+	case blob != file.Blob:
+		s.refused = []string{fmt.Sprintf("the file at the head %s is not the one that was read", abbrev(s.pull.HeadSHA))}
+		p.again(blur)
 		return nil
 	}
 	u := &use{Use: Use{
