@@ -239,6 +239,7 @@ func TestJudgeWaysIn(t *testing.T) {
 		{name: "no unconditional item", change: func(j *Judgement) { j.Trusted.Roles["writer"].Approvals[0].When = "true" }, detail: "no approval is asked for in any case"},
 		{name: "no item at all", change: func(j *Judgement) { j.Trusted.Roles["writer"].Approvals = nil }, detail: "no approval is asked for in any case"},
 		{name: "item that asks for nobody", change: func(j *Judgement) { j.Trusted.Roles["writer"].Approvals[0].Count = 0 }, detail: "asks for nobody"},
+		{name: "item without alternatives", change: func(j *Judgement) { j.Trusted.Roles["writer"].Approvals[0].From = nil }, detail: "asks for nobody"},
 		{name: "huge count", change: func(j *Judgement) { j.Trusted.Roles["writer"].Approvals[0].Count = 1 << 60 }, detail: "missing"},
 		{name: "conditional item that applies", change: func(j *Judgement) {
 			j.Trusted.Roles["writer"].Approvals = append(j.Trusted.Roles["writer"].Approvals,
