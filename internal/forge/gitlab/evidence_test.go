@@ -118,6 +118,25 @@ func TestWhatGitLabDidNotMergeProvesNothing(t *testing.T) {
 	}
 }
 
+// GitLab squashes a single commit by taking it as it is, and says that the squash
+// made it.
+func TestASquashThatChangesNothingIsAPush(t *testing.T) {
+	s := newStage(t)
+	head, err := s.lab.Push(repo, "alice", minilab.Change{Branch: "ask", Write: map[string]string{file: "x\n"}, Text: "Ask on ask"})
+	must(t, err)
+	s.later(time.Minute)
+	n := s.open("alice", "ask")
+	s.approve(n, "bob")
+	s.merge(n, "squash")
+	g := s.client()
+	if k := s.kindOf(g, head); k != forge.PushPush {
+		t.Errorf("kind %q", k)
+	}
+	if ev, err := s.gather(g); err != nil || !strings.Contains(ev.Problem, "merged indirectly") {
+		t.Errorf("got %v, %+v", err, ev)
+	}
+}
+
 // The head of one merge request comes to main inside of another one. GitLab says
 // of both that they are merged by the same commit.
 func TestAMergeRequestThatAnotherOneBroughtIsNotMergedByGitLab(t *testing.T) {

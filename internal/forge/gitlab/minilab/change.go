@@ -13,6 +13,7 @@ type Change struct {
 	Write  map[string]string // path → content
 	Mode   string            // of what is written; empty: 100644
 	Remove []string
+	Text   string   // the commit's message; empty: one that no other has
 	Also   []string // more branches that the same push sets to the commit
 }
 
@@ -96,5 +97,9 @@ func (l *Lab) make(p *project, c Change) (string, error) {
 	if tree, err = l.git.edited(p.dir, tree, lines); err != nil {
 		return "", err
 	}
-	return l.git.commit(p.dir, tree, fmt.Sprintf("Change %s %d", c.Branch, l.id()), from)
+	text := c.Text
+	if text == "" {
+		text = fmt.Sprintf("Change %s %d", c.Branch, l.id())
+	}
+	return l.git.commit(p.dir, tree, text, from)
 }
