@@ -123,3 +123,23 @@ func TestAWordOnARewrittenHeadEndsWhenTheBranchReturns(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+func TestWhatWasTakenAwayDoesNotComeBackWithItsCommit(t *testing.T) {
+	w := newWorld(t, base)
+	w.commit(with(base, "requests/a.yaml", request("alice", "1h")))
+	w.pass()
+	all := w.commits
+	w.commits = all[:1]
+	w.pass()
+	w.confirm(all[0])
+	w.pass()
+	w.commits = all
+	for range 2 {
+		w.pass()
+		v := w.in.view.records["requests/a.yaml"].Versions[0]
+		if v.Verdict == nil || !v.Verdict.Final || v.Verdict.Proven {
+			t.Fatalf("the same introduction is asked for again: %+v", v)
+		}
+		w.restart()
+	}
+}

@@ -227,6 +227,9 @@ func (in *Intake) takeIn(ctx context.Context, head string) (Result, error) {
 		return res, err
 	}
 	passOver(in.view, next)
+	if err := in.refuseReturned(ctx, next); err != nil {
+		return res, err
+	}
 	if in.view.diverged != "" {
 		none := ""
 		next.diverged, b.Diverged = "", &none

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -144,8 +145,11 @@ func (in *Intake) rebase(v *view, head string, b *ledger.IntakeBatch) error {
 
 // refuse marks the last version of a record as never to be proven.
 func (in *Intake) refuse(rec *policy.Record, why string) {
-	last := &rec.Versions[len(rec.Versions)-1]
-	last.Verdict = &policy.Verdict{Final: true, Checks: []grants.Check{{Rule: "introduction", Detail: why}}}
+	rec.Versions[len(rec.Versions)-1].Verdict = refusal(why)
+}
+
+func refusal(why string) *policy.Verdict {
+	return &policy.Verdict{Final: true, Checks: []grants.Check{{Rule: "introduction", Detail: why}}}
 }
 
 // emptied says why a step would leave a broken tree: no person where there were
@@ -287,6 +291,26 @@ func (in *Intake) drop(v *view, path, commit string, b *ledger.IntakeBatch) {
 	}
 	row.Body, _ = json.Marshal(gone) // records always encode
 	b.Requests = append(b.Requests, row)
+}
+
+// refuseReturned refuses requests whose introduction was seen to go away before: a
+// branch that was moved back and forth again brings the same commits once more.
+func (in *Intake) refuseReturned(ctx context.Context, v *view) error {
+	for path, rec := range v.records {
+		if old := in.view.records[path]; old != nil && old.ID == rec.ID {
+			continue
+		}
+		rows, err := in.cfg.Ledger.RequestByPath(ctx, path)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(rows, func(r ledger.Request) bool { return r.ID == rec.ID }) {
+			for i := range rec.Versions { // these are not shared yet
+				rec.Versions[i].Verdict = refusal("this file was on the branch by the same commit before, and was taken away; ask again with a new file")
+			}
+		}
+	}
+	return nil
 }
 
 // passOver marks the versions that a later one of the same look at the branch
