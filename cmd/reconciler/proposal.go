@@ -214,10 +214,13 @@ func (a *app) validated(tree *schema.Tree, path string) error {
 }
 
 // bring makes the branch and the pull request, as far as is wanted, and prints what
-// came of it. What is printed is true also when it fails on the way.
+// came of it: also when only the branch was made.
 func (a *app) bring(ctx context.Context, p proposing, w *workspace, c propose.Change, out proposed) error {
 	out.Base, out.Branch = w.base, p.name
 	err := a.bringTo(ctx, p, w, c, &out)
+	if err != nil && out.Commit == "" {
+		return err
+	}
 	if printed := a.print(out, func(to io.Writer) error { return a.proposedText(to, p, out) }); err == nil {
 		err = printed
 	}
