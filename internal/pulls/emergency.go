@@ -106,7 +106,7 @@ func (p *pass) judgement(s *subject, request *schema.AccessRequest) policy.Emerg
 		Request: request, Pull: s.pull, Files: files, HeadPushes: s.pushes, BaseChange: s.baseChange,
 		RepositoryID: p.present.Repo, WatchedRef: p.cfg.Branch, Trusted: p.present.Trusted, Branch: p.present.Branch, Rules: p.present.Rules,
 		Host: p.cfg.Host, ForgeType: p.cfg.ForgeType, Canonical: p.cfg.Canonical,
-		Others: p.others(s.pull.Number), Unreviewed: p.unreviewed(s.pull.Number),
+		Others: p.others(s.pull.Number), Unreviewed: p.unreviewed(s.pull.Number), ReadAt: p.repo.Now,
 	}
 }
 
