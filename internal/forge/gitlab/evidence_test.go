@@ -237,17 +237,21 @@ func TestAPushOfManyBranchesIsByNobodyKnown(t *testing.T) {
 	n := s.ask("ask", file)
 	main := s.lab.Head(repo, "main")
 	must(t, s.lab.Move(repo, "dave", map[string]string{"a": main, "b": main, "c": main}))
-	_, err := s.lab.Push(repo, "dave", minilab.Change{Branch: "ask", Write: map[string]string{file: "mine\n"}, Also: []string{"a", "b", "c"}})
+	hidden, err := s.lab.Push(repo, "dave", minilab.Change{Branch: "ask", Write: map[string]string{file: "mine\n"}, Also: []string{"a", "b", "c"}})
 	must(t, err)
 	s.later(time.Minute)
 	s.push("alice", "ask", map[string]string{"README.md": "more\n"})
+	head := s.lab.Head(repo, "ask")
+	must(t, s.lab.Move(repo, "dave", map[string]string{"ask": hidden})) // fills no gap
+	s.later(time.Minute)
+	must(t, s.lab.Move(repo, "alice", map[string]string{"ask": head}))
 	record, err := s.client().Pushes(t.Context(), repo, "ask")
 	must(t, err)
 	var got []string
 	for _, p := range record {
 		got = append(got, fmt.Sprintf("%s %d", p.Kind, min(p.Actor.ID, 1)))
 	}
-	if want := "branch_creation 1, unrecorded 0, push 1"; strings.Join(got, ", ") != want {
+	if want := "branch_creation 1, unrecorded 0, push 1, push 1, push 1"; strings.Join(got, ", ") != want {
 		t.Errorf("got %v, want %s", got, want)
 	}
 	if p := s.pull(s.client(), n); record[2].After != p.HeadSHA || record[1].After != record[2].Before || record[1].At.After(record[2].At) {
@@ -273,6 +277,21 @@ func TestTheRecordOfABranchOverItsLives(t *testing.T) {
 	third := s.push("alice", "ask", map[string]string{file: "4\n"})
 	if record, err = g.Pushes(t.Context(), repo, "ask"); err != nil || len(record) != 4 || record[3].After != third {
 		t.Errorf("read again: %v, %+v", err, record)
+	}
+}
+
+func TestABranchThatWasMadeAgainUnseenIsByNobodyKnown(t *testing.T) {
+	s := newStage(t)
+	old := s.push("dave", "ask", map[string]string{file: "mine\n"})
+	must(t, s.lab.Move(repo, "dave", map[string]string{"ask": ""}))
+	s.later(time.Minute)
+	must(t, s.lab.Move(repo, "dave", map[string]string{"ask": old, "a": old, "b": old, "c": old}))
+	s.later(time.Minute)
+	s.push("alice", "ask", map[string]string{"README.md": "more\n"})
+	record, err := s.client().Pushes(t.Context(), repo, "ask")
+	must(t, err)
+	if len(record) != 4 || record[2].Kind != kindUnrecorded || record[2].Actor.ID != 0 || record[2].After != old {
+		t.Errorf("got %+v", record)
 	}
 }
 

@@ -30,7 +30,7 @@ const zero = "0000000000000000000000000000000000000000"
 //
 // GitLab leaves pushes of more than a few branches at once out of the record, and
 // those that are older than three years. Where an entry begins at a commit that no
-// other entry brought, one by nobody is put before it.
+// earlier entry brought, one by nobody is put before it.
 //
 // On the watched branch an entry is PushMerge when GitLab itself made its commit to
 // merge a merge request. One that may still turn out to be a merge is left out.
@@ -62,10 +62,7 @@ func (g *Client) Pushes(ctx context.Context, repo, branch string) ([]forge.Push,
 
 // entries turns the events of one branch, oldest first, into package forge's terms.
 func (g *Client) entries(ctx context.Context, list []pushEvent) ([]forge.Push, error) {
-	brought := map[string]bool{}
-	for _, e := range list {
-		brought[e.after] = true
-	}
+	brought := map[string]bool{} // so far in this life of the branch: what is pushed later, or was before, fills no gap
 	out := make([]forge.Push, 0, len(list))
 	for _, e := range list {
 		who, err := g.identity(ctx, e.author.ID, e.author.Username, e.author.State)
@@ -82,6 +79,10 @@ func (g *Client) entries(ctx context.Context, list []pushEvent) ([]forge.Push, e
 		if e.before != "" && !brought[e.before] {
 			out = append(out, forge.Push{Actor: forge.Identity{Host: g.host}, At: e.at, Ref: e.branch, After: e.before, Kind: kindUnrecorded})
 		}
+		if p.Kind != forge.PushPush {
+			clear(brought)
+		}
+		brought[e.after] = true
 		out = append(out, p)
 	}
 	return out, nil
