@@ -43,11 +43,11 @@ func (a *app) explainCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain FILE",
 		Short: "Why a request is or is not granted, or a file in force",
-		Long: `Explain one request file: each version of its bytes with the blob, the commit and
-the pull request that brought it, every review and why it counts or not, every rule
-and its result, the window, and what is held because of it. Of a role, group, person,
-target or policy: whether it is in force as it stands on the branch, and if not, since
-when, by which change, and what is missing.
+		Long: `Explain one request file: each version of its bytes with the blob, the commit
+and the pull request that brought it, every review and why it counts or not,
+every rule and its result, the window, and what is held because of it. Of a
+role, group, person, target or policy: whether it is in force as it stands on
+the branch, and if not, since when, by which change, and what is missing.
 
 FILE is the path inside the access repository. The answer comes from the ledger;
 for a file that the reconciler has not seen, --repo names a checkout, and the
