@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -200,9 +199,4 @@ func offset(text []byte, line, column int) int {
 		at += size
 	}
 	return at
-}
-
-// Describe says in words what has changed.
-func (e Extended) Describe() string {
-	return strings.Join([]string{e.Field, "from", e.Old, "to", e.New}, " ")
 }
