@@ -200,3 +200,42 @@ func TestAHeadThatTheRecordDoesNotShowYetIsLeftAlone(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestARevertOfSeveralCommitsIsNotMerged(t *testing.T) {
+	s := newStage(t)
+	g := s.client()
+	o, err := g.Open(t.Context(), s.expired(g))
+	must(t, err)
+	branch := "tenure/revert/" + o.Key
+	s.push(s.bot.Login, branch, map[string]string{"x": "y"})
+	head, err := s.lab.Push(repo, s.bot.Login, minilab.Change{Branch: branch, Remove: []string{"x"}})
+	must(t, err)
+	if err := g.Merge(t.Context(), o.Number, head, []string{ended}); !errors.Is(err, forge.ErrChanged) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// unfiltered makes the server answer with more than it was asked for.
+type unfiltered struct{ next http.RoundTripper }
+
+func (u unfiltered) RoundTrip(r *http.Request) (*http.Response, error) {
+	q := r.URL.Query()
+	q.Del("author_id")
+	q.Del("source_branch")
+	r = r.Clone(r.Context())
+	r.URL.RawQuery = q.Encode()
+	return u.next.RoundTrip(r)
+}
+
+func TestWhatTheServerListsTooManyIsNotFound(t *testing.T) {
+	s := newStage(t)
+	g := s.client(func(c *Config) { c.HTTPTransport = unfiltered{s.tr} })
+	r := s.expired(g)
+	_, err := s.lab.Push(repo, "dave", minilab.Change{Branch: "tenure/revert/" + r.Key, Remove: []string{ended}})
+	must(t, err)
+	s.open("dave", "tenure/revert/"+r.Key)
+	s.ask("ask", file)
+	if found, err := g.Find(t.Context(), r.Key); err != nil || len(found) != 0 {
+		t.Errorf("found %+v, %v", found, err)
+	}
+}
