@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
+
+	sdk "code.gitea.io/sdk/gitea"
 
 	"github.com/tenure-dev/tenure/internal/forge"
 )
@@ -29,7 +30,7 @@ func (g *Client) Check(ctx context.Context) []error {
 		if errors.Is(err, forge.ErrNotFound) {
 			err = fmt.Errorf("%w; check its name, and that the account of the token may see it", err)
 		}
-		scope("write:repository", "everything", err)
+		scope("read:repository", "everything", err)
 		return found
 	}
 	if r.Archived {
@@ -59,9 +60,18 @@ func (g *Client) Check(ctx context.Context) []error {
 	if _, err := g.record(ctx, g.owner, g.name); err != nil {
 		found = append(found, fmt.Errorf("without the activity of the repository nothing can be proven: %w", err))
 	}
-	var comments []struct{}
-	query := url.Values{"limit": {"1"}}
-	_, err = g.read(ctx, "comments", g.repoPath()+"/issues/comments", query, &comments)
-	scope("write:issue", "timelines and comments", err)
+	// Scopes to write are asked for with a change of what cannot be there: number 0.
+	_, resp, err := g.api(ctx).EditPullRequest(g.owner, g.name, 0, sdk.EditPullRequestOption{Title: "none"})
+	scope("write:repository", "revert pull requests", notThere(g.failed(ctx, "pull requests", resp, err)))
+	_, resp, err = g.api(ctx).EditIssueComment(g.owner, g.name, 0, sdk.EditIssueCommentOption{Body: "none"})
+	scope("write:issue", "timelines and comments", notThere(g.failed(ctx, "comments", resp, err)))
 	return found
+}
+
+// notThere drops the error that says so.
+func notThere(err error) error {
+	if errors.Is(err, forge.ErrNotFound) {
+		return nil
+	}
+	return err
 }

@@ -42,8 +42,8 @@ func (h *hub) GitURL() string { return h.s.URL + "/" + h.repo + ".git" }
 
 func (h *hub) NotApplicable() map[string]string {
 	return map[string]string{
-		"the author's own approval":          "Gitea refuses it, which TestGiteaRefusesTheAuthorsOwnApproval holds it to",
-		"rebased although it was up to date": "Gitea makes no new commit then; TestARebaseOfWhatIsUpToDateProvesNothing says what becomes of it",
+		"the author's own approval":          "Gitea refuses it, which TestWhatGiteaRecords holds it to",
+		"rebased although it was up to date": "Gitea makes no new commit then; TestWhatGiteaRecords has what becomes of it",
 	}
 }
 

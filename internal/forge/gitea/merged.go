@@ -28,16 +28,15 @@ type merge struct {
 	number         int
 	base           string
 	commit         string
-	by             int64 // account; 0: unknown
 	merged, closed time.Time
 }
 
-// byButton reports whether Gitea itself can have merged it when the branch moved
-// (push). When somebody merges by hand and marks it afterwards, Gitea takes the
+// byButton reports whether Gitea itself can have merged it, on the order of an
+// account (by; 0: not known), when the branch moved (push). When somebody merges by hand and marks it afterwards, Gitea takes the
 // author date of their commit for the time of the merge, and closes it when they
 // mark it.
-func (m merge) byButton(push forge.Push) bool {
-	return m.by > 0 && m.by == push.Actor.ID && m.base == push.Ref &&
+func (m merge) byButton(push forge.Push, by int64) bool {
+	return by > 0 && by == push.Actor.ID && m.base == push.Ref &&
 		m.closed.Sub(m.merged).Abs() <= sameMoment && !push.At.Before(m.merged.Add(-pushLead))
 }
 
@@ -62,11 +61,8 @@ func (g *Client) merges(ctx context.Context) (map[int]merge, error) {
 				newest = closed
 			}
 			if p.HasMerged && p.MergedCommitID != nil && p.Base != nil {
-				m := merge{number: int(p.Index), base: p.Base.Ref, commit: *p.MergedCommitID, merged: utc(p.Merged), closed: closed}
-				if p.MergedBy != nil {
-					m.by = p.MergedBy.ID
-				}
-				found[m.number] = m
+				n := int(p.Index)
+				found[n] = merge{number: n, base: p.Base.Ref, commit: *p.MergedCommitID, merged: utc(p.Merged), closed: closed}
 			}
 			if closed.Before(g.merged.newest) { // and so is every later one
 				return false
@@ -159,7 +155,7 @@ func (g *Client) carried(ctx context.Context, branch string, merges map[int]merg
 	for n, m := range merges {
 		byCommit[m.commit] = append(byCommit[m.commit], n)
 	}
-	for _, e := range slices.Backward(list) {
+	for _, e := range slices.Backward(pushes(list)) {
 		numbers := byCommit[e.After]
 		if e.Ref != branch || len(numbers) == 0 || e.commits < 2 || e.Before == "" {
 			continue

@@ -100,12 +100,9 @@ const (
 // before it leaves out what is said on lines of the diff, so that a page may be
 // short or empty and more may come: who writes enough such remarks could hide what
 // follows. The end of a merged one is its merge, after which nothing counts.
-func (g *Client) timeline(ctx context.Context, number int) ([]event, error) {
+func (g *Client) timeline(ctx context.Context, p *sdk.PullRequest) ([]event, error) {
+	number := int(p.Index)
 	what := fmt.Sprintf("timeline of pull request %d", number)
-	p, err := g.get(ctx, number)
-	if err != nil {
-		return nil, err
-	}
 	var out []event
 	blank := 0
 	for n := 1; n <= maxPages; n++ {
@@ -135,9 +132,15 @@ func (g *Client) timeline(ctx context.Context, number int) ([]event, error) {
 
 // Reviews implements forge.Reader. A review that was begun and submitted later
 // keeps in Gitea the time of its beginning, so the time of submission is that of
-// the timeline; without one there it has none and cannot count.
+// the timeline. Whoever may write to the repository can delete an entry there. A
+// review without one has no time, and an approval without a time counts for
+// nothing; what stands against an approval then counts as said at the merge.
 func (g *Client) Reviews(ctx context.Context, number int) ([]forge.Review, error) {
 	me, err := g.whoami(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := g.get(ctx, number)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +148,7 @@ func (g *Client) Reviews(ctx context.Context, number int) ([]forge.Review, error
 	if err != nil {
 		return nil, err
 	}
-	events, err := g.timeline(ctx, number)
+	events, err := g.timeline(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -161,13 +164,26 @@ func (g *Client) Reviews(ctx context.Context, number int) ([]forge.Review, error
 		if state == "" {
 			continue
 		}
-		at := submitted[r.ID]
-		if !at.IsZero() {
-			at = at.UTC()
-		}
-		out = append(out, forge.Review{ID: r.ID, Reviewer: identity(g.host, r.Reviewer, me), State: state, SubmittedAt: at, Commit: r.CommitID})
+		out = append(out, forge.Review{
+			ID: r.ID, Reviewer: identity(g.host, r.Reviewer, me), State: state, Commit: r.CommitID,
+			SubmittedAt: submittedAt(submitted[r.ID], state, r.Submitted, utc(p.Merged)),
+		})
 	}
 	return out, nil
+}
+
+// submittedAt is when a review was submitted: as the timeline says (told), or else
+// what is on the safe side.
+func submittedAt(told time.Time, state string, begun, merged time.Time) time.Time {
+	switch {
+	case !told.IsZero():
+		return told.UTC()
+	case state == forge.ReviewApproved, state == forge.ReviewCommented:
+		return time.Time{}
+	case merged.IsZero() || !begun.Before(merged):
+		return begun.UTC()
+	}
+	return merged.Add(-time.Second)
 }
 
 // reviewState is empty for what is no review: one that was asked for or not
@@ -193,7 +209,11 @@ func reviewState(r sdk.PullReview) string {
 
 // BaseChanged implements forge.Reader.
 func (g *Client) BaseChanged(ctx context.Context, number int) (time.Time, error) {
-	events, err := g.timeline(ctx, number)
+	p, err := g.get(ctx, number)
+	if err != nil {
+		return time.Time{}, err
+	}
+	events, err := g.timeline(ctx, p)
 	if err != nil {
 		return time.Time{}, err
 	}

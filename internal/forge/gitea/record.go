@@ -39,12 +39,13 @@ type record struct {
 	seen       map[int64]bool
 }
 
-// activity is one entry that tells of a branch. Of the others only the number is
-// kept, to know whether something is missing.
+// activity is one entry that tells of a branch, or of the merge of a pull request.
+// Of the others only the number is kept, to know whether something is missing.
 type activity struct {
 	id      int64
 	at      time.Time
-	ref     string
+	ref     string // branch; empty: a merge
+	pull    int    // of a merge
 	deleted bool
 	actor   forge.Identity
 	content string
@@ -66,9 +67,8 @@ func (g *Client) Pushes(ctx context.Context, repo, branch string) ([]forge.Push,
 	if !ok {
 		return nil, fmt.Errorf("gitea: repository %q: %w", repo, forge.ErrNotFound)
 	}
-	own := strings.EqualFold(owner, g.owner) && strings.EqualFold(name, g.name)
 	byCommit := map[string][]merge{}
-	if own {
+	if strings.EqualFold(owner, g.owner) && strings.EqualFold(name, g.name) {
 		if _, err := g.settled(ctx); err != nil {
 			return nil, err
 		}
@@ -84,12 +84,13 @@ func (g *Client) Pushes(ctx context.Context, repo, branch string) ([]forge.Push,
 	if err != nil {
 		return nil, err
 	}
+	by := mergers(list)
 	var out []forge.Push
-	for _, e := range list {
+	for _, e := range pushes(list) {
 		if e.Ref != branch {
 			continue
 		}
-		if ms := byCommit[e.After]; e.Kind == forge.PushPush && len(ms) == 1 && ms[0].byButton(e.Push) {
+		if ms := byCommit[e.After]; e.Kind == forge.PushPush && len(ms) == 1 && ms[0].byButton(e.Push, by[ms[0].number]) {
 			e.Kind = forge.PushMerge
 		}
 		out = append(out, e.Push)
@@ -97,8 +98,8 @@ func (g *Client) Pushes(ctx context.Context, repo, branch string) ([]forge.Push,
 	return out, nil
 }
 
-// record reads the pushes to all branches of a repository, oldest first.
-func (g *Client) record(ctx context.Context, owner, name string) ([]entry, error) {
+// record reads the activity of a repository, oldest first.
+func (g *Client) record(ctx context.Context, owner, name string) ([]activity, error) {
 	me, err := g.whoami(ctx)
 	if err != nil {
 		return nil, err
@@ -121,7 +122,7 @@ func (g *Client) record(ctx context.Context, owner, name string) ([]entry, error
 			continue
 		}
 		g.records.put(key, r)
-		return pushes(r.activities), nil
+		return r.activities, nil
 	}
 	return nil, fmt.Errorf("gitea: %s: %w: it changes faster than it can be read", what, forge.ErrUnavailable)
 }
@@ -175,11 +176,9 @@ func (g *Client) activity(ctx context.Context, what, owner, name string, old *re
 				continue
 			}
 			r.seen[a.ID] = true
-			if ref, ok := strings.CutPrefix(a.RefName, "refs/heads/"); ok && (a.OpType == "commit_repo" || a.OpType == "delete_branch") {
-				r.activities = append(r.activities, activity{
-					id: a.ID, at: a.Created.UTC(), ref: ref, deleted: a.OpType == "delete_branch",
-					actor: identity(g.host, a.ActUser, me), content: a.Content,
-				})
+			if x, ok := told(a); ok {
+				x.actor = identity(g.host, a.ActUser, me)
+				r.activities = append(r.activities, x)
 			}
 		}
 		if len(page) == 0 || past || len(r.seen) >= total {
@@ -188,6 +187,39 @@ func (g *Client) activity(ctx context.Context, what, owner, name string, old *re
 	}
 	slices.SortFunc(r.activities, func(a, b activity) int { return cmp.Compare(a.id, b.id) })
 	return r, len(r.seen) == total, nil
+}
+
+// told keeps the entries that tell of a branch or of a merge.
+func told(a sdk.Activity) (x activity, ok bool) {
+	x = activity{id: a.ID, at: a.Created.UTC()}
+	switch a.OpType {
+	case "commit_repo", "delete_branch":
+		x.ref, ok = strings.CutPrefix(a.RefName, "refs/heads/")
+		x.deleted, x.content = a.OpType == "delete_branch", a.Content
+		return x, ok && x.ref != ""
+	case "merge_pull_request", "auto_merge_pull_request":
+		number, _, _ := strings.Cut(a.Content, "|")
+		n, err := strconv.Atoi(number)
+		x.pull = n
+		return x, err == nil && n > 0
+	}
+	return x, false
+}
+
+// mergers returns who merged which pull request; 0: not to be told.
+func mergers(list []activity) map[int]int64 {
+	out := map[int]int64{}
+	for _, a := range list {
+		if a.pull == 0 {
+			continue
+		}
+		if who, ok := out[a.pull]; ok && who != a.actor.ID {
+			out[a.pull] = 0
+			continue
+		}
+		out[a.pull] = a.actor.ID
+	}
+	return out
 }
 
 // content is what Gitea writes down of the commits of a push.
@@ -212,6 +244,9 @@ func pushes(list []activity) []entry {
 	created := map[string]bool{} // the next entry with content belongs to a creation
 	begun := map[string]bool{}
 	for _, a := range list {
+		if a.ref == "" {
+			continue
+		}
 		e := entry{Push: forge.Push{Actor: a.actor, At: a.at, Ref: a.ref, Kind: forge.PushPush}}
 		switch {
 		case a.deleted:

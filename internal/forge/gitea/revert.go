@@ -236,11 +236,11 @@ func (g *Client) own(ctx context.Context, branch, head string) error {
 	if err != nil {
 		return err
 	}
-	list, err := g.record(ctx, g.owner, g.name)
+	known, err := g.record(ctx, g.owner, g.name)
 	if err != nil {
 		return err
 	}
-	list = slices.DeleteFunc(list, func(e entry) bool { return e.Ref != branch })
+	list := slices.DeleteFunc(pushes(known), func(e entry) bool { return e.Ref != branch })
 	if n := len(list); n == 0 || list[n-1].After != head {
 		return fmt.Errorf("gitea: branch %s: %w: the activity does not show its head yet", branch, forge.ErrUnavailable)
 	}

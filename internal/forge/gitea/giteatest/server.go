@@ -34,6 +34,10 @@ const (
 	password    = "correct-horse-7"
 )
 
+// PageSize is how many entries of a list the server gives at once: so few that
+// every test has lists of several pages.
+const PageSize = 5
+
 // Server is one Gitea that belongs to one test.
 type Server struct {
 	URL string // without a slash at the end
@@ -138,6 +142,9 @@ ENABLED = false
 ENABLED = false
 [session]
 PROVIDER = memory
+[api]
+MAX_RESPONSE_ITEMS = %[7]d
+DEFAULT_PAGING_NUM = %[7]d
 [log]
 MODE = file
 LEVEL = Warn
@@ -158,7 +165,7 @@ func (s *Server) prepare(built string) error {
 		return err
 	}
 	s.URL = "http://127.0.0.1:" + port
-	text := fmt.Sprintf(config, me.Username, s.dir, port, filepath.Join(built, "root"), s.internal, secret()[:43])
+	text := fmt.Sprintf(config, me.Username, s.dir, port, filepath.Join(built, "root"), s.internal, secret()[:43], PageSize)
 	if err := os.WriteFile(s.file(), []byte(text), 0o600); err != nil {
 		return err
 	}
