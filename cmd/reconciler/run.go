@@ -53,7 +53,7 @@ exit code 1 when anything failed.`,
 			defer func() { err = errors.Join(err, d.Close()) }()
 			if once {
 				if err := d.Once(cmd.Context()); err != nil {
-					return notFine{err}
+					return notFine{errors.Join(err, a.passDone(d.Status(), cfg, log))}
 				}
 				return a.passDone(d.Status(), cfg, log)
 			}

@@ -113,7 +113,7 @@ var rules = map[string]rule{
 	// The assembly: it knows every room and, except through them, no library.
 	"internal/daemon": {
 		packages: []string{
-			"connectors", "grants", "schema", "internal/config", "internal/evidence", "internal/forge", "internal/forge/github",
+			"connectors", "grants", "schema", "internal/config", "internal/evidence", "internal/forge", "internal/forge/gitea", "internal/forge/github", "internal/forge/gitlab",
 			"internal/intake", "internal/jobs", "internal/ledger", "internal/ledger/open", "internal/ledger/postgres",
 			"internal/ledger/sqlite", "internal/policy", "internal/pulls", "internal/reconcile", "internal/revert", "internal/source", "internal/web",
 		},

@@ -129,6 +129,7 @@ func (d *Daemon) engine() (*reconcile.Engine, error) {
 func (d *Daemon) periodic() []jobs.Periodic {
 	return []jobs.Periodic{
 		{Name: jobTend, Schedule: cron.Every(time.Minute), Kind: jobTend},
+		{Name: jobReview, Schedule: cron.Every(time.Hour), Kind: jobReview},
 		// What happened without an act, such as a judgement, is copied here.
 		{Name: reconcile.JobEvidence, Schedule: cron.Every(time.Minute), Kind: reconcile.JobEvidence},
 	}
@@ -235,6 +236,7 @@ func (d *Daemon) look(ctx context.Context) (intake.Result, error) {
 	}
 	if res.Head != "" {
 		d.report(d.result.Swap(&res), res)
+		d.Metrics.NotInForce(len(res.Problems))
 	}
 	if res.Changed {
 		d.Metrics.HeadAccepted(d.opts.Clock.Now())

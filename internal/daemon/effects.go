@@ -13,8 +13,11 @@ import (
 	"github.com/tenure-dev/tenure/internal/reconcile"
 )
 
-// jobTend is the kind of job that only a schedule inserts.
-const jobTend = "revert.tend"
+// The kinds of jobs that only a schedule inserts.
+const (
+	jobTend   = "revert.tend"
+	jobReview = "standing.review"
+)
 
 // sideEffects are the handlers of durable jobs. Each of them may be called again
 // after it succeeded.
@@ -27,7 +30,8 @@ func (d *Daemon) sideEffects() map[string]jobs.Handler {
 			}
 			return d.openRevert(ctx, a.Key)
 		},
-		jobTend: func(ctx context.Context, _ json.RawMessage) error { return d.Tend(ctx) },
+		jobTend:   func(ctx context.Context, _ json.RawMessage) error { return d.Tend(ctx) },
+		jobReview: func(ctx context.Context, _ json.RawMessage) error { return d.Recertify(ctx) },
 		reconcile.JobNotice: func(ctx context.Context, raw json.RawMessage) error {
 			return d.notify(ctx, raw)
 		},

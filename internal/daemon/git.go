@@ -37,7 +37,8 @@ func (d *Daemon) openGit(ctx context.Context) error {
 		}
 		side = &forgeSide{client: client, tender: &revert.Tender{
 			Ledger: d.Ledger, Forge: client, Branch: d.cfg.Repository.Branch,
-			Merge: d.cfg.Reverts.Merge == config.MergeAuto, Now: d.opts.Clock.Now, Log: d.log,
+			Merge: d.cfg.Reverts.Merge == config.MergeAuto, ReviewAhead: d.cfg.Reverts.ReviewAhead,
+			Now: d.opts.Clock.Now, Log: d.log,
 		}}
 		d.forge.Store(side)
 	}
@@ -98,4 +99,14 @@ func (d *Daemon) Tend(ctx context.Context) error {
 		return fmt.Errorf("revert pull requests: %w", errNoForge)
 	}
 	return side.tender.Tend(ctx)
+}
+
+// Recertify asks, by pull requests, to renew or remove standing access that is about
+// to end; while the daemon runs, a schedule does.
+func (d *Daemon) Recertify(ctx context.Context) error {
+	side := d.forge.Load()
+	if side == nil {
+		return fmt.Errorf("standing access: %w", errNoForge)
+	}
+	return side.tender.Recertify(ctx)
 }

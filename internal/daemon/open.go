@@ -12,7 +12,9 @@ import (
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/internal/config"
 	"github.com/tenure-dev/tenure/internal/forge"
+	"github.com/tenure-dev/tenure/internal/forge/gitea"
 	"github.com/tenure-dev/tenure/internal/forge/github"
+	"github.com/tenure-dev/tenure/internal/forge/gitlab"
 	"github.com/tenure-dev/tenure/internal/ledger"
 	"github.com/tenure-dev/tenure/internal/ledger/open"
 	"github.com/tenure-dev/tenure/internal/policy"
@@ -64,9 +66,15 @@ func OpenTargets(ctx context.Context, cfg *config.Config, reg *connectors.Regist
 
 // OpenForge makes the forge's client; it asks nothing yet.
 func OpenForge(cfg *config.Config, now func() time.Time) (forge.Client, error) {
-	f := cfg.Forge
+	f, branch, token := cfg.Forge, cfg.Repository.Branch, cfg.Forge.Token.Reveal()
+	switch f.Type {
+	case config.Gitea:
+		return gitea.New(gitea.Config{Repo: f.Repository, Branch: branch, BaseURL: f.BaseURL, Token: token, Now: now})
+	case config.GitLab:
+		return gitlab.New(gitlab.Config{Repo: f.Repository, Branch: branch, BaseURL: f.BaseURL, Token: token, Now: now})
+	}
 	return github.New(github.Config{
-		Repo: f.Repository, Branch: cfg.Repository.Branch, BaseURL: f.BaseURL, Token: f.Token.Reveal(), Now: now,
+		Repo: f.Repository, Branch: branch, BaseURL: f.BaseURL, Token: token, Now: now,
 		AppID: f.AppID, InstallationID: f.InstallationID, PrivateKeyFile: f.PrivateKeyFile,
 	})
 }
