@@ -62,6 +62,9 @@ func parseLine(line string) (Rule, string) {
 		}
 		r.Owners = append(r.Owners, o)
 	}
+	if len(r.Owners) == 0 && strings.HasSuffix(r.Pattern, " ") {
+		return r, "ends with an escaped space, which is lost without an owner behind it"
+	}
 	return r, ""
 }
 

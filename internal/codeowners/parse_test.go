@@ -58,7 +58,7 @@ func TestADifferenceNamesEachLine(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"* @bob\n", "/a\\ b @x/y z@example.com # c", "\\# @a", "/a\\\\ @b", "\u00a0/x @y", "/a\\"} {
+	for _, s := range []string{"* @bob\n", "/a\\ b @x/y z@example.com # c", "\\# @a", "/a\\\\ @b", "\u00a0/x @y", "/a\\", "\\  #", "/a\\ "} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -114,7 +114,7 @@ func (p *pass) headline(b *strings.Builder, s *subject, all []outlook) {
 		w := Window(u.row.Decision)
 		switch {
 		case u.EndedBy != "":
-			fmt.Fprintf(b, "\n**Break-glass:** %s had access from %s to %s: %s.", markdown.Code(u.Subject), stamp(w.From), stamp(u.row.Decision.Ends()), markdown.Plain(u.EndedBy))
+			fmt.Fprintf(b, "\n**Break-glass:** %s had access from %s to %s: %s.", markdown.Code(u.Subject), stamp(w.From), stamp(u.row.Decision.Ends()), markdown.Code(u.EndedBy))
 		case u.over(p.cfg.Now()):
 			fmt.Fprintf(b, "\n**Break-glass:** %s had access from %s to %s.", markdown.Code(u.Subject), stamp(w.From), stamp(w.Until))
 		default:
