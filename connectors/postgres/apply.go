@@ -38,6 +38,7 @@ func (c *connector) Apply(ctx context.Context, acts []connectors.Act) []error {
 	}
 	c.applyAll(ctx, acts, errs)
 	c.removeEnded(ctx, acts, errs)
+	c.dropUnheld(ctx, acts)
 	return errs
 }
 
@@ -119,7 +120,7 @@ func (c *connector) change(ctx context.Context, acts []connectors.Act, errs []er
 	for i := range acts {
 		p.decide(i)
 	}
-	if len(p.statements) == 0 {
+	if len(p.statements) == 0 && len(p.direct) == 0 {
 		return nil
 	}
 	batch := &pgx.Batch{}
@@ -142,14 +143,17 @@ func (c *connector) change(ctx context.Context, acts []connectors.Act, errs []er
 	if err := p.readBack(ctx, tx); err != nil {
 		return err
 	}
+	if err := p.verify(ctx, tx); err != nil {
+		return err
+	}
 	return tx.Commit(ctx)
 }
 
 // names returns every account and role that the acts are about.
-func names(acts []connectors.Act) (accounts, all []string) {
+func (c *connector) names(acts []connectors.Act) (accounts, all []string) {
 	a, r := map[string]bool{}, map[string]bool{}
 	for _, act := range acts {
-		p, err := pairOf(act.Grant)
+		p, err := c.holdingOf(act.Grant)
 		if err != nil || !canExist(p.account) || !canExist(p.role) {
 			continue
 		}

@@ -25,26 +25,24 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 	miss := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%s: "+format, append([]any{c.target}, args...)...))
 	}
-	var version int
-	var standby, super, createRole, signal bool
-	var user string
+	var me self
 	err := retry(ctx, func() error {
-		return c.pool.QueryRow(ctx, selfSQL).Scan(&version, &standby, &user, &super, &createRole, &signal)
+		return c.pool.QueryRow(ctx, selfSQL).Scan(&me.version, &me.standby, &me.user, &me.super, &me.createRole, &me.signal)
 	})
 	if err != nil {
 		return []error{c.wrap("connect", err)}
 	}
-	if version < 130000 {
-		miss("PostgreSQL %d is too old: want 13 or later", version/10000)
+	if me.version < 130000 {
+		miss("PostgreSQL %d is too old: want 13 or later", me.version/10000)
 	}
-	if standby {
+	if me.standby {
 		miss("the server is a standby and takes no changes; connect to the primary")
 	}
-	if c.createLogins && !super && !createRole {
-		miss("missing right: CREATEROLE of %s, for createLogins", user)
+	if c.createLogins && !me.super && !me.createRole {
+		miss("missing right: CREATEROLE of %s, for createLogins", me.user)
 	}
-	if !super && !signal {
-		miss("missing right: membership of %s in pg_signal_backend, to end sessions", user)
+	if !me.super && !me.signal {
+		miss("missing right: membership of %s in pg_signal_backend, to end sessions", me.user)
 	}
 	roles, err := c.scopeRoles(scope)
 	if err != nil {
@@ -63,11 +61,11 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 			miss("setting roles does not list %q", r)
 		case (predefined(r) || a.super) && !slices.Contains(c.allowed, r):
 			miss("setting roles must list %q, which is PostgreSQL's own or a superuser", r)
-		case super || a.admin:
+		case me.super || a.admin:
 		case a.super:
-			miss("missing right: superuser of %s, to grant the superuser role %q", user, r)
-		case version >= 160000 || !createRole:
-			miss("missing right: ADMIN OPTION of %s on role %q", user, r)
+			miss("missing right: superuser of %s, to grant the superuser role %q", me.user, r)
+		case me.version >= 160000 || !me.createRole:
+			miss("missing right: ADMIN OPTION of %s on role %q", me.user, r)
 		}
 	}
 	if c.createLogins {
@@ -79,15 +77,25 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 			miss("login %q has ended and can no longer log in, but owns objects or rights; reassign them and drop it", name)
 		}
 	}
+	if err := c.checkPrivileges(ctx, scope, me, miss); err != nil {
+		errs = append(errs, c.wrap("check", err))
+	}
 	return errs
+}
+
+// self is the connection's own login on its server.
+type self struct {
+	version                            int
+	user                               string
+	standby, super, createRole, signal bool
 }
 
 func (c *connector) scopeRoles(scope []string) (roles []string, err error) {
 	for _, e := range scope {
-		p, perr := pairOf(grants.Grant{Entitlement: e})
+		p, perr := c.holdingOf(grants.Grant{Entitlement: e})
 		if perr != nil {
 			err = errors.Join(err, perr)
-		} else if canExist(p.role) {
+		} else if !p.direct && canExist(p.role) {
 			roles = append(roles, p.role)
 		}
 	}

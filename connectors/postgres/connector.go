@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -21,6 +20,8 @@ type connector struct {
 	target       string
 	pool         *pgxpool.Pool
 	allowed      []string // setting roles
+	schemas      []string // setting schemas
+	databases    []string // setting databases
 	createLogins bool
 	loginPrefix  string
 	mark         string // comment on the logins that we made
@@ -29,22 +30,31 @@ type connector struct {
 // pair is one membership.
 type pair struct{ account, role string }
 
+// holding is a grant as a membership; direct: in a role that we make and drop, whose
+// privileges are what the entitlement is about.
+type holding struct {
+	pair
+	direct bool
+}
+
 //go:embed sql/holders.sql
 var holdersSQL string
 
-// Observe returns the direct members of the roles in scope.
+// Observe returns the direct members of the roles in scope. For privileges these are
+// the members of the role that holds them, whatever became of the thing that they are
+// on: it may be renamed, and the member has them still.
 func (c *connector) Observe(ctx context.Context, scope []string) ([]grants.Grant, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	var roles []string
+	roles, texts := []string{}, map[string]string{} // role -> entitlement
 	for _, e := range scope {
-		p, err := pairOf(grants.Grant{Entitlement: e})
+		h, err := c.holdingOf(grants.Grant{Entitlement: e})
 		if err != nil {
 			return nil, c.wrap("observe", err)
 		}
-		if canExist(p.role) && !slices.Contains(roles, p.role) {
-			roles = append(roles, p.role)
+		if _, ok := texts[h.role]; !ok && canExist(h.role) {
+			roles, texts[h.role] = append(roles, h.role), e
 		}
 	}
 	var out []grants.Grant
@@ -56,7 +66,7 @@ func (c *connector) Observe(ctx context.Context, scope []string) ([]grants.Grant
 		out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (g grants.Grant, err error) {
 			var p pair
 			err = row.Scan(&p.account, &p.role)
-			return c.grantOf(p), err
+			return grants.Grant{Target: c.target, Account: p.account, Entitlement: texts[p.role]}, err
 		})
 		return err
 	})
@@ -83,22 +93,22 @@ func (c *connector) Close() error {
 	return nil
 }
 
-func (c *connector) grantOf(p pair) grants.Grant {
-	return grants.Grant{Target: c.target, Account: p.account,
-		Entitlement: connectors.Format(map[string]string{"role": p.role})}
-}
-
 func (c *connector) wrap(what string, err error) error {
 	return fmt.Errorf("%s: %s: %w", c.target, what, explain(err))
 }
 
-// pairOf reads a grant; the entitlement is role=NAME.
-func pairOf(g grants.Grant) (pair, error) {
+// holdingOf reads a grant. It does not look into what an entitlement of privileges
+// says: what an older version granted under looser rules must still be revoked.
+func (c *connector) holdingOf(g grants.Grant) (holding, error) {
+	pairs, err := connectors.Parse(g.Entitlement)
+	if _, direct := pairs["privileges"]; err == nil && direct {
+		return holding{pair{g.Account, ownedName(c.target, g.Entitlement)}, true}, nil
+	}
 	e, err := connectors.DecodeEntitlement(g.Entitlement, "role")
 	if err != nil {
-		return pair{}, err
+		return holding{}, err
 	}
-	return pair{g.Account, e["role"]}, nil
+	return holding{pair{g.Account, e["role"]}, false}, nil
 }
 
 // canExist reports whether the server can have a role of that name at all. Others

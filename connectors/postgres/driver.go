@@ -1,8 +1,11 @@
 // Package postgres is the connector for PostgreSQL 13 and later: who is a direct
-// member of which role. It can also make a login for the time that its grants last.
+// member of which role, and who has which privileges on a thing in the database. It
+// can also make a login for the time that its grants last.
 //
-// It changes memberships and the logins that it made itself, and nothing else; what
-// a role may do in a database is not its business.
+// Privileges are held by a role of Tenure's own, one for each entitlement, and people
+// are its members; so an end is one statement, and what an account was given directly
+// is never touched. It changes memberships, and the roles and logins that it made
+// itself, and nothing else.
 package postgres
 
 import (
@@ -18,28 +21,40 @@ import (
 	"github.com/tenure-dev/tenure/connectors"
 )
 
-// Driver opens PostgreSQL servers. Its entitlements are {role: NAME}.
+// Driver opens PostgreSQL servers. Its entitlements are {role: NAME} and such as
+// {privileges: [select], table: SCHEMA.NAME}.
 type Driver struct{}
 
 // Name is "postgres".
 func (Driver) Name() string { return "postgres" }
 
-// Canonical returns role=NAME.
+// Canonical returns role=NAME, or such as privileges=select table=app.orders.
 func (Driver) Canonical(spec connectors.Spec) (string, error) {
+	text, err := canonical(spec)
+	if err != nil {
+		return "", fmt.Errorf("postgres entitlement: %w (%s)", err, wantSpec)
+	}
+	return text, nil
+}
+
+func canonical(spec connectors.Spec) (string, error) {
+	if _, direct := spec["privileges"]; direct {
+		p, err := readPrivileges(spec)
+		return p.canonical(), err
+	}
 	pairs, err := connectors.DecodeSpec(spec, "role")
 	if err == nil {
 		err = checkName(pairs["role"])
 	}
-	if err != nil {
-		return "", fmt.Errorf("postgres entitlement: %w (want {role: NAME})", err)
-	}
-	return connectors.Format(pairs), nil
+	return connectors.Format(pairs), err
 }
 
 // settings is one PostgreSQL target in the reconciler's configuration.
 type settings struct {
 	DSN          string   `setting:"dsn,required,file"`
 	Roles        []string `setting:"roles"`        // the only roles that may be granted; needed for pg_* and superuser roles
+	Schemas      []string `setting:"schemas"`      // privileges may be granted only on these schemas and what is in them
+	Databases    []string `setting:"databases"`    // privileges may be granted only on these databases
 	CreateLogins bool     `setting:"createLogins"` // make a login for an account that does not exist
 	LoginPrefix  string   `setting:"loginPrefix"`  // only logins whose names begin so are made
 	MaxConns     int      `setting:"maxConns"`     // default 4
@@ -61,6 +76,16 @@ func (Driver) Open(ctx context.Context, target string, s connectors.Settings) (c
 	for _, r := range set.Roles {
 		if err := checkName(r); err != nil {
 			return nil, fmt.Errorf("setting roles: %w", err)
+		}
+	}
+	for _, name := range set.Schemas {
+		if err := checkSchema(name); err != nil {
+			return nil, fmt.Errorf("setting schemas: %w", err)
+		}
+	}
+	for _, name := range set.Databases {
+		if err := checkIdentifier(name); err != nil {
+			return nil, fmt.Errorf("setting databases: %w", err)
 		}
 	}
 	cfg, err := pgxpool.ParseConfig(set.DSN)
@@ -85,6 +110,7 @@ func (Driver) Open(ctx context.Context, target string, s connectors.Settings) (c
 	}
 	return &connector{
 		target: target, pool: pool, allowed: slices.Clone(set.Roles),
+		schemas: slices.Clone(set.Schemas), databases: slices.Clone(set.Databases),
 		createLogins: set.CreateLogins, loginPrefix: set.LoginPrefix,
 		mark: "tenure: login made for target " + target + ", removed with its last grant",
 	}, nil
@@ -101,6 +127,9 @@ func checkName(name string) error {
 	}
 	if len(name) > maxName {
 		return fmt.Errorf("name %+.80q is longer than %d bytes, and PostgreSQL would cut it", name, maxName)
+	}
+	if strings.HasPrefix(name, ownedPrefix) {
+		return fmt.Errorf("name %+q is of a role that Tenure makes for privileges", name)
 	}
 	if name == "public" || name == "none" {
 		return fmt.Errorf("name %q is a keyword even in quotes", name)

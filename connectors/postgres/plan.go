@@ -26,7 +26,8 @@ var (
 type role struct {
 	super, login bool
 	validUntil   pgtype.Timestamptz
-	ours         bool // carries our mark
+	ours         bool // a login that carries our mark
+	comment      string
 }
 
 // plan turns acts into statements, on facts that were read in the same transaction
@@ -36,30 +37,33 @@ type plan struct {
 	acts       []connectors.Act
 	errs       []error // of acts that cannot be done
 	roles      map[string]role
-	held       map[pair][]string // membership -> grantors; moved on as acts are decided
-	want       map[pair]bool     // what must be read back
+	held       map[pair][]string  // membership -> grantors; moved on as acts are decided
+	want       map[pair]bool      // what must be read back
+	direct     map[string]*direct // role -> the privileges that it must have
 	statements []string
 }
 
 func (p *plan) look(ctx context.Context, tx pgx.Tx) error {
-	accounts, all := names(p.acts)
+	accounts, all := p.names(p.acts)
 	rows, err := tx.Query(ctx, rolesSQL, all)
 	if err != nil {
 		return err
 	}
 	p.roles = map[string]role{}
-	var name, comment string
+	var name string
 	var r role
-	_, err = pgx.ForEachRow(rows, []any{&name, &r.super, &r.login, &r.validUntil, &comment}, func() error {
-		r.ours = comment == p.mark
+	_, err = pgx.ForEachRow(rows, []any{&name, &r.super, &r.login, &r.validUntil, &r.comment}, func() error {
+		r.ours = r.comment == p.mark
 		p.roles[name] = r
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	p.held, err = memberships(ctx, tx, accounts)
-	return err
+	if p.held, err = memberships(ctx, tx, accounts); err != nil {
+		return err
+	}
+	return p.lookDirect(ctx, tx)
 }
 
 func memberships(ctx context.Context, tx pgx.Tx, accounts []string) (map[pair][]string, error) {
@@ -81,12 +85,13 @@ func (p *plan) do(statement string) { p.statements = append(p.statements, statem
 
 // decide plans one act, on what the acts before it leave.
 func (p *plan) decide(i int) {
-	m, err := pairOf(p.acts[i].Grant)
+	a := p.acts[i]
+	h, err := p.holdingOf(a.Grant)
 	if err == nil {
-		if p.acts[i].Revoke {
-			p.revoke(m)
+		if a.Revoke {
+			p.revoke(h.pair)
 		} else {
-			err = p.grant(m, p.acts[i].Until)
+			err = p.grant(h, a)
 		}
 	}
 	p.errs[i] = err
@@ -107,12 +112,20 @@ func (p *plan) revoke(m pair) {
 	}
 }
 
-func (p *plan) grant(m pair, until time.Time) error {
+func (p *plan) grant(h holding, act connectors.Act) error {
+	m, until := h.pair, act.Until
 	a, exists := p.roles[m.account]
-	if p.held[m] != nil && !a.ours {
+	if p.held[m] != nil && !a.ours && !h.direct {
 		return nil
 	}
-	if err := p.mayGrant(m); err != nil {
+	if err := p.mayHold(m.account); err != nil {
+		return err
+	}
+	may := p.mayGrant
+	if h.direct {
+		may = func(role string) error { return p.mayGrantDirect(role, act.Grant.Entitlement) }
+	}
+	if err := may(m.role); err != nil {
 		return err
 	}
 	switch {
@@ -130,6 +143,9 @@ func (p *plan) grant(m pair, until time.Time) error {
 	case !a.login:
 		return errors.New("the account cannot log in, so it is a role for others, and all of its members would get this one")
 	}
+	if h.direct {
+		p.ensure(m.role)
+	}
 	if p.held[m] == nil {
 		p.do("GRANT " + quote(m.role) + " TO " + quote(m.account))
 		p.held[m] = []string{"us"}
@@ -138,27 +154,33 @@ func (p *plan) grant(m pair, until time.Time) error {
 	return nil
 }
 
-// mayGrant applies the rules of names and of the setting roles.
-func (p *plan) mayGrant(m pair) error {
-	if err := checkName(m.account); err != nil {
+// mayHold applies the rules of names to an account.
+func (p *plan) mayHold(account string) error {
+	if err := checkName(account); err != nil {
 		return fmt.Errorf("account: %w", err)
 	}
-	if err := checkName(m.role); err != nil {
+	if predefined(account) {
+		return fmt.Errorf("account %q is one of PostgreSQL's own roles", account)
+	}
+	return nil
+}
+
+// mayGrant applies the rules of names and of the setting roles.
+func (p *plan) mayGrant(role string) error {
+	if err := checkName(role); err != nil {
 		return fmt.Errorf("role: %w", err)
 	}
-	listed := slices.Contains(p.allowed, m.role)
-	r, exists := p.roles[m.role]
+	listed := slices.Contains(p.allowed, role)
+	r, exists := p.roles[role]
 	switch {
 	case len(p.allowed) > 0 && !listed:
-		return fmt.Errorf("the target's setting roles does not list %q", m.role)
-	case predefined(m.role) && !listed:
-		return fmt.Errorf("%q is one of PostgreSQL's own roles; the target's setting roles must list it", m.role)
-	case predefined(m.account):
-		return fmt.Errorf("account %q is one of PostgreSQL's own roles", m.account)
+		return fmt.Errorf("the target's setting roles does not list %q", role)
+	case predefined(role) && !listed:
+		return fmt.Errorf("%q is one of PostgreSQL's own roles; the target's setting roles must list it", role)
 	case !exists:
-		return fmt.Errorf("role %q does not exist on the target", m.role)
+		return fmt.Errorf("role %q does not exist on the target", role)
 	case r.super && !listed:
-		return fmt.Errorf("role %q is a superuser; the target's setting roles must list it", m.role)
+		return fmt.Errorf("role %q is a superuser; the target's setting roles must list it", role)
 	}
 	return nil
 }
@@ -186,13 +208,14 @@ func (p *plan) holdsAny(account string) bool {
 
 // readBack compares what the statements were to reach with what the server says.
 func (p *plan) readBack(ctx context.Context, tx pgx.Tx) error {
-	accounts, _ := names(p.acts)
+	accounts, _ := p.names(p.acts)
 	now, err := memberships(ctx, tx, accounts)
 	if err != nil {
 		return err
 	}
 	for i, a := range p.acts {
-		m, err := pairOf(a.Grant)
+		h, err := p.holdingOf(a.Grant)
+		m := h.pair
 		want, asked := p.want[m]
 		if err != nil || !asked || p.errs[i] != nil || a.Revoke == want {
 			continue // of several acts on one membership, the last one counts

@@ -88,7 +88,7 @@ func gr(role, account string) grants.Grant {
 }
 
 func roleOf(t testing.TB, g grants.Grant) string {
-	p, err := pairOf(g)
+	p, err := (&connector{target: "pg"}).holdingOf(g)
 	if err != nil {
 		t.Fatal(err)
 	}

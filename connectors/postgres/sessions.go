@@ -27,19 +27,20 @@ func (c *connector) EndSessions(ctx context.Context, lost []grants.Grant) error 
 		return err
 	}
 	var accounts, roles []string
+	var direct []bool
 	for _, g := range lost {
-		p, err := pairOf(g)
+		p, err := c.holdingOf(g)
 		if err != nil {
 			return c.wrap("end sessions", err)
 		}
 		if canExist(p.account) && canExist(p.role) {
-			accounts, roles = append(accounts, p.account), append(roles, p.role)
+			accounts, roles, direct = append(accounts, p.account), append(roles, p.role), append(direct, p.direct)
 		}
 	}
 	if len(accounts) == 0 {
 		return nil
 	}
-	if err := c.endUntilNone(ctx, endSessionsSQL, accounts, roles); err != nil {
+	if err := c.endUntilNone(ctx, endSessionsSQL, accounts, roles, direct); err != nil {
 		return c.wrap("end sessions", err)
 	}
 	return nil
