@@ -50,6 +50,8 @@ func parseLine(line string) (Rule, string) {
 		return r, "a leading # cannot be escaped"
 	case strings.ContainsAny(r.Pattern, "[]"):
 		return r, "character ranges do not work"
+	case strings.ContainsFunc(r.Pattern, func(c rune) bool { return c != ' ' && blankRune(c) }):
+		return r, "only a plain space can be escaped"
 	case strings.HasSuffix(r.Pattern, `\`) && !strings.HasSuffix(r.Pattern, `\\`):
 		return r, `ends with a \ that escapes nothing`
 	}
