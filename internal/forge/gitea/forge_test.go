@@ -43,6 +43,7 @@ func (h *hub) GitURL() string { return h.s.URL + "/" + h.repo + ".git" }
 func (h *hub) NotApplicable() map[string]string {
 	return map[string]string{
 		"the author's own approval":          "Gitea refuses it, which TestWhatGiteaRecords holds it to",
+		"approved after the merge":           "Gitea refuses it, which TestWhatGiteaRecords holds it to",
 		"rebased although it was up to date": "Gitea makes no new commit then; TestWhatGiteaRecords has what becomes of it",
 	}
 }

@@ -14,30 +14,25 @@ import (
 	"github.com/tenure-dev/tenure/internal/forge"
 )
 
-const (
-	// sameMoment is how far apart the two times may be that Gitea writes down in one
-	// step when it merges: when a pull request was merged, and when it was closed.
-	sameMoment = 10 * time.Second
-	// pushLead is how long before that the push of the merge may be in the activity,
-	// which a queue writes at the same time.
-	pushLead = time.Minute
-)
+// pushLead is how long before a merge its push may be in the activity. Gitea
+// pushes first and marks the pull request as merged then, within a second or, on a
+// busy machine, some.
+const pushLead = time.Minute
 
 // merge is what Gitea says of one merged pull request.
 type merge struct {
-	number         int
-	base           string
-	commit         string
-	merged, closed time.Time
+	number int
+	base   string
+	commit string
+	closed time.Time // by the merge
 }
 
 // byButton reports whether Gitea itself can have merged it, on the order of an
-// account (by; 0: not known), when the branch moved (push). When somebody merges by hand and marks it afterwards, Gitea takes the
-// author date of their commit for the time of the merge, and closes it when they
-// mark it.
+// account (by; 0: not known), when the branch moved (push). When somebody merges by
+// hand and marks it, the same account must have done both at the same time; that
+// the repository allows no such marks is looked at elsewhere.
 func (m merge) byButton(push forge.Push, by int64) bool {
-	return by > 0 && by == push.Actor.ID && m.base == push.Ref &&
-		m.closed.Sub(m.merged).Abs() <= sameMoment && !push.At.Before(m.merged.Add(-pushLead))
+	return by > 0 && by == push.Actor.ID && m.base == push.Ref && !push.At.Before(m.closed.Add(-pushLead))
 }
 
 // mergedIndex keeps which pull requests Gitea says were merged, by number. A merged
@@ -62,7 +57,7 @@ func (g *Client) merges(ctx context.Context) (map[int]merge, error) {
 			}
 			if p.HasMerged && p.MergedCommitID != nil && p.Base != nil {
 				n := int(p.Index)
-				found[n] = merge{number: n, base: p.Base.Ref, commit: *p.MergedCommitID, merged: utc(p.Merged), closed: closed}
+				found[n] = merge{number: n, base: p.Base.Ref, commit: *p.MergedCommitID, closed: closed}
 			}
 			if closed.Before(g.merged.newest) { // and so is every later one
 				return false

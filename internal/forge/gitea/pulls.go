@@ -79,12 +79,22 @@ func (g *Client) convert(ctx context.Context, p *sdk.PullRequest) (forge.PullReq
 		out.HeadRepoID, out.HeadRepo = r.ID, r.FullName
 	}
 	if p.HasMerged {
-		out.MergedAt, out.State = utc(p.Merged), "closed"
+		out.MergedAt, out.State = mergedAt(p), "closed"
 		if p.MergedCommitID != nil {
 			out.MergeCommit = *p.MergedCommitID
 		}
 	}
 	return out, nil
+}
+
+// mergedAt is when a pull request was merged; zero: it is not. Gitea's merged_at
+// moves on with every later change of the pull request. Merging closes it, and what
+// is merged cannot be opened again, so that closed_at stays.
+func mergedAt(p *sdk.PullRequest) time.Time {
+	if !p.HasMerged {
+		return time.Time{}
+	}
+	return utc(p.Closed)
 }
 
 func utc(t *time.Time) time.Time {

@@ -166,7 +166,7 @@ func (g *Client) Reviews(ctx context.Context, number int) ([]forge.Review, error
 		}
 		out = append(out, forge.Review{
 			ID: r.ID, Reviewer: identity(g.host, r.Reviewer, me), State: state, Commit: r.CommitID,
-			SubmittedAt: submittedAt(submitted[r.ID], state, r.Submitted, utc(p.Merged)),
+			SubmittedAt: submittedAt(submitted[r.ID], state, r.Submitted, mergedAt(p)),
 		})
 	}
 	return out, nil

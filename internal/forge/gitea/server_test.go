@@ -25,6 +25,7 @@ func TestWhatGiteaRecords(t *testing.T) {
 		"a review counts from its submission":        submittedLater,
 		"hidden activity is a gap":                   hiddenActivity,
 		"a merge marked by hand is none":             markedByHand,
+		"an edit after the merge moves no time":      laterEdit,
 		"remarks on lines hide no retarget":          remarks,
 		"a deleted entry brings no approval back":    deletedEntry,
 		"missing scopes are named":                   scopes,
@@ -44,7 +45,7 @@ func TestWhatGiteaRecords(t *testing.T) {
 const file = "requests/alice.yaml"
 
 // write changes a file on a branch as somebody, and returns the commit.
-func (h *hub) write(by, branch, from, text string, date time.Time) string {
+func (h *hub) write(by, branch, from, text string) string {
 	h.t.Helper()
 	in := map[string]any{
 		"branch": from, "new_branch": branch, "message": "Change " + file,
@@ -52,9 +53,6 @@ func (h *hub) write(by, branch, from, text string, date time.Time) string {
 	}
 	if branch == from {
 		delete(in, "new_branch")
-	}
-	if !date.IsZero() {
-		in["dates"] = map[string]any{"author": date}
 	}
 	var made struct {
 		Commit struct {
@@ -69,7 +67,7 @@ func (h *hub) write(by, branch, from, text string, date time.Time) string {
 // ask opens a pull request of alice's.
 func (h *hub) ask() int {
 	h.t.Helper()
-	h.write("alice", "ask", "main", "kind: AccessRequest\n", time.Time{})
+	h.write("alice", "ask", "main", "kind: AccessRequest\n")
 	n := h.Open("alice", forgetest.Pull{Title: "Ask for access", Head: "ask"})
 	h.Tick()
 	return n
@@ -131,6 +129,7 @@ func upToDate(h *hub) {
 	}
 }
 
+// submittedLater begins a review, lets the author push, and approves then.
 func submittedLater(h *hub) {
 	n := h.ask()
 	bob := h.s.User(h.t, "bob")
@@ -140,17 +139,20 @@ func submittedLater(h *hub) {
 	}
 	h.s.As(h.t, bob, "POST", h.path("/pulls/%d/reviews", n), map[string]any{"event": "PENDING", "body": "looking"}, &review)
 	h.Tick()
-	h.Merge("carol", n, "merge")
-	h.Tick()
+	h.write("alice", "ask", "ask", "kind: AccessRequest\n# more\n")
 	h.s.As(h.t, bob, "POST", h.path("/pulls/%d/reviews/%d", n, review.ID), map[string]any{"event": "APPROVED", "body": "fine"}, &review)
 	h.Tick()
+	h.Merge("carol", n, "squash")
+	h.Tick()
 	ev, err := h.gather()
-	if err != nil || len(ev.Reviews) != 0 && !ev.Reviews[0].SubmittedAt.IsZero() && !ev.Reviews[0].SubmittedAt.After(ev.Pull.MergedAt) {
-		h.t.Errorf("merged at %s, reviews %+v, %v", ev.Pull.MergedAt, ev.Reviews, err)
+	if err != nil || len(ev.Reviews) != 1 || ev.Reviews[0].State != forge.ReviewApproved {
+		h.t.Fatalf("%+v, %v", ev.Reviews, err)
 	}
-	// Read anew, without the end that the merge is, the review must be there.
-	if !review.Submitted.Before(ev.Pull.MergedAt) {
-		h.t.Errorf("Gitea says it was submitted at %s, after the merge: the timeline is not needed any more", review.Submitted)
+	if last := ev.HeadPushes[len(ev.HeadPushes)-1].At; !ev.Reviews[0].SubmittedAt.After(last) || review.Submitted.After(last) {
+		h.t.Errorf("submitted at %s, Gitea says %s; the last push was at %s", ev.Reviews[0].SubmittedAt, review.Submitted, last)
+	}
+	if status, text := h.s.Try(h.t, h.s.User(h.t, "carol"), "POST", h.path("/pulls/%d/reviews", n), map[string]any{"event": "APPROVED"}, nil); status != http.StatusUnprocessableEntity {
+		h.t.Errorf("an approval after the merge: HTTP %d: %s", status, text)
 	}
 }
 
@@ -190,12 +192,12 @@ func deletedEntry(h *hub) {
 }
 
 func hiddenActivity(h *hub) {
-	h.write("alice", "ask", "main", "first\n", time.Time{})
+	h.write("alice", "ask", "main", "first\n")
 	erin := h.s.User(h.t, "erin-"+strings.ReplaceAll(h.repo, "/", "-"))
 	h.s.Collaborator(h.t, h.repo, erin.Login)
 	h.s.As(h.t, erin, "PATCH", "/user/settings", map[string]any{"hide_activity": true}, nil)
-	hidden := h.write(erin.Login, "ask", "ask", "second\n", time.Time{})
-	last := h.write("alice", "ask", "ask", "third\n", time.Time{})
+	hidden := h.write(erin.Login, "ask", "ask", "second\n")
+	last := h.write("alice", "ask", "ask", "third\n")
 	list, err := h.client().Pushes(h.t.Context(), h.repo, "ask")
 	if err != nil {
 		h.t.Fatal(err)
@@ -205,19 +207,41 @@ func hiddenActivity(h *hub) {
 	}
 }
 
+// laterEdit changes a pull request that is merged, which Gitea takes for a new time
+// of its merge.
+func laterEdit(h *hub) {
+	n := h.ask()
+	h.Review("bob", n, forge.ReviewApproved)
+	h.Tick()
+	h.Merge("carol", n, "merge")
+	h.Tick()
+	before, err := h.gather()
+	if err != nil || before.Problem != "" {
+		h.t.Fatalf("problem %q, %v", before.Problem, err)
+	}
+	h.edit("alice", n, map[string]any{"allow_maintainer_edit": false})
+	h.Tick()
+	h.edit("alice", n, map[string]any{"allow_maintainer_edit": true})
+	h.Tick()
+	after, err := h.gather()
+	if err != nil || after.Problem != "" || !after.Pull.MergedAt.Equal(before.Pull.MergedAt) {
+		h.t.Errorf("problem %q, %v, merged at %s; was %s", after.Problem, err, after.Pull.MergedAt, before.Pull.MergedAt)
+	}
+}
+
 // markedByHand has an approved pull request brought to the branch by a push, and
 // then marked as merged with that commit.
 func markedByHand(h *hub) {
 	n := h.ask()
 	h.Review("bob", n, forge.ReviewApproved)
 	h.Tick()
-	commit := h.write("alice", "main", "main", "kind: AccessRequest\n", time.Now().Add(-time.Hour))
+	commit := h.write("alice", "main", "main", "kind: AccessRequest\n")
 	allow := func(manual bool) {
 		h.t.Helper()
 		h.s.Admin(h.t, "PATCH", "/repos/"+h.repo, map[string]any{"has_pull_requests": true, "allow_manual_merge": manual}, nil)
 	}
 	allow(true)
-	h.s.As(h.t, h.s.User(h.t, "alice"), "POST", h.path("/pulls/%d/merge", n), map[string]any{"Do": "manually-merged", "MergeCommitID": commit}, nil)
+	h.s.As(h.t, h.s.User(h.t, "carol"), "POST", h.path("/pulls/%d/merge", n), map[string]any{"Do": "manually-merged", "MergeCommitID": commit}, nil)
 	if _, err := h.gather(); !errors.Is(err, forge.ErrUnavailable) || !strings.Contains(err.Error(), "allow_manual_merge") {
 		h.t.Errorf("while the repository allows it: %v", err)
 	}
@@ -234,7 +258,7 @@ func markedByHand(h *hub) {
 // remarks writes more of them than a page of the timeline has.
 func remarks(h *hub) {
 	h.s.Admin(h.t, "POST", h.path("/branches"), map[string]any{"new_branch_name": "playground", "old_branch_name": "main"}, nil)
-	h.write("alice", "ask", "main", strings.Repeat("a line\n", 30), time.Time{})
+	h.write("alice", "ask", "main", strings.Repeat("a line\n", 30))
 	n := h.Open("alice", forgetest.Pull{Title: "Ask for access", Head: "ask", Base: "playground"})
 	h.Tick()
 	var list []map[string]any

@@ -210,7 +210,7 @@ func (s *Server) command(ctx context.Context, built string, args ...string) (str
 // serve starts the server and waits until it answers.
 func (s *Server) serve(t testing.TB, built string) error {
 	cmd := exec.Command(filepath.Join(built, "gitea"), "web", "--config", s.file())
-	cmd.Env, cmd.Dir = s.env(), s.dir
+	cmd.Env, cmd.Dir, cmd.SysProcAttr = s.env(), s.dir, sysProcAttr()
 	if err := cmd.Start(); err != nil {
 		return err
 	}
