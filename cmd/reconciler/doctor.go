@@ -126,6 +126,9 @@ func (a *app) examineGit(ctx context.Context, cfg *config.Config, note noter) {
 		return
 	}
 	note("forge", "reachable, with the rights that are needed", client.Check(ctx)...)
+	if p, ok := client.(interface{ Preview() string }); ok {
+		note("forge", p.Preview())
+	}
 	dir, err := os.MkdirTemp("", "tenure-doctor-")
 	if err != nil {
 		note("repository", "", err)
