@@ -35,7 +35,8 @@ type Hub interface {
 	// Person returns the account of a person, made by the first call. It may push
 	// to the access repository, review and merge.
 	Person(login string) forge.Identity
-	// Bot is like Person for an account that the forge itself knows to be a bot's.
+	// Bot is like Person for an account that the driver reports as a bot's. Where
+	// that is one account only, it is returned under its own login.
 	Bot(login string) forge.Identity
 	// Remote is the address of a repository (owner/name) for Git as a person or
 	// bot, with name and password in it.

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -96,7 +97,7 @@ func built() (string, error) {
 	}
 	dir := strings.TrimSpace(string(out))
 	if _, err := os.Stat(filepath.Join(dir, "gitea")); err != nil {
-		return "", fmt.Errorf("Gitea was not built; run scripts/build-gitea, or make test-forges")
+		return "", errors.New("no Gitea was built; run scripts/build-gitea, or make test-forges")
 	}
 	return dir, nil
 }
