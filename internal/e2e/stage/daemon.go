@@ -39,7 +39,7 @@ func (s *Stage) configure() {
 		further += "\nwebhook: {secret: " + hookSecret + "}"
 	}
 	text := fmt.Sprintf(`repository: {url: %[1]s/%[2]s.git, branch: main}
-trust: {from: %[3]s, group: admins, count: 1, approvalsValid: %[6]s}
+trust: {from: %[3]s, group: admins, count: %[14]d, approvalsValid: %[6]s}
 forge: {type: github, baseURL: %[1]s/api/v3/, tokenFile: %[4]s/forge-token%[11]s}
 poll: %[12]s
 resync: "@every 10m"
@@ -55,7 +55,7 @@ targets:
   wiki: {connector: file, path: %[4]s/targets/wiki, format: csv}
 %[10]s`, s.URL, Repo, s.From, s.Dir, or(s.o.Ledger, "sqlite://"+s.Dir+"/ledger.db"), or(s.o.ApprovalsValid, "7d"),
 		or(s.o.Reverts, "{group: 5m, merge: manual}"), or(s.o.Guard, "{maxRemovals: 50, maxRemovalRatio: 0.25}"), further, s.o.Targets, s.o.Forge,
-		or(s.o.Poll, "1s"), s.address)
+		or(s.o.Poll, "1s"), s.address, max(s.o.TrustCount, 1))
 	if s.o.Postgres != "" {
 		s.must(os.WriteFile(s.file("postgres-dsn"), []byte(s.o.Postgres), 0o600))
 		text += "\n  orders-db: {connector: postgres, dsnFile: " + s.file("postgres-dsn") + "}\n"

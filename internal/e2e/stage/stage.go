@@ -45,6 +45,7 @@ type Options struct {
 	// a commit after it, both directly and before the reconciler sees anything.
 	Earlier, Later map[string]string
 
+	TrustCount     int    // 0: 1
 	ApprovalsValid string // such as 2d; empty: the default
 	Reverts        string // the value of the key; empty: {group: 5m, merge: manual}
 	Guard          string // the value of the key; empty: the default
