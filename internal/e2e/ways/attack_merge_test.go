@@ -195,15 +195,21 @@ func TestARepositoryRecreatedUnderTheSameNameGrantsNothing(t *testing.T) {
 	s.Git("fetch", "-q", old.Dir, "refs/heads/main")
 	s.Move("erin", "main", head) // the very same history
 	s.Grant("alice", asked, ask(long))
+	pass := func() {
+		t.Helper()
+		if err := s.TryPass(); err == nil || !strings.Contains(err.Error(), "has id") {
+			t.Errorf("a pass does not say that the repository is another one: %v", err)
+		}
+	}
 	for range 3 {
-		s.Pass()
+		pass()
 		s.Denied(asked, "the repository on the forge is another one than before")
 		s.Expect("bastion", "ops,bob")
 		s.Advance(10 * time.Minute)
 	}
 	s.Restart()
 	s.Advance(time.Hour)
-	s.Pass()
+	pass()
 	s.Denied(asked, "the repository on the forge is another one than before")
 	s.Expect("bastion") // bob's ended on time
 }
