@@ -4,9 +4,9 @@
 package conformance
 
 import (
-	"fmt"
-	"strings"
+	"os"
 	"testing"
+	"time"
 
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/grants"
@@ -33,6 +33,9 @@ type Subject struct {
 	UnknownAccount string
 	// ForeignGrant and ForeignRevoke act with the system's own tools.
 	ForeignGrant, ForeignRevoke func(t testing.TB, g grants.Grant)
+	// Many is how many accounts hold one entitlement at once in CaseWhole: more than
+	// the target puts on a page. They are made by Create. Zero: 250.
+	Many int
 	// Named returns a spec with a hostile name in the place of a usual one.
 	Named func(name string) connectors.Spec
 	// Create makes an account or an entitlement of a hostile name exist, with the
@@ -47,6 +50,8 @@ type Subject struct {
 	// Expired reports, with the system's own tools, whether the target itself has
 	// ended the grant.
 	Expired func(t testing.TB, g grants.Grant) bool
+	// Grace is how late the target may end access by itself. Zero: 20 seconds.
+	Grace time.Duration
 	// Weak connects with credentials that lack rights; missing are words that the
 	// errors of Check must hold, one a right.
 	Weak func(t testing.TB) (c connectors.Connector, missing []string)
@@ -89,29 +94,10 @@ const (
 	CaseSessions       Case = "live sessions end"
 	CaseNativeExpiry   Case = "native expiry"
 	CaseCheck          Case = "check names missing rights"
+	CaseWhole          Case = "observe is complete or an error"
+	CaseAgain          Case = "run again, nothing changes"
+	CaseDescribe       Case = "the description agrees with the code"
 )
-
-// Result is what became of one case.
-type Result struct {
-	Case    Case
-	Outcome string // "pass", "fail" or "n/a"
-	Reason  string // of n/a
-}
-
-// Matrix is the result of a run.
-type Matrix struct {
-	Connector string
-	Results   []Result
-}
-
-// String is one line a case, for logs and documents.
-func (m Matrix) String() string {
-	var b strings.Builder
-	for _, r := range m.Results {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", m.Connector, r.Case, r.Outcome, r.Reason)
-	}
-	return b.String()
-}
 
 // Run runs every case as a subtest and returns, and logs, the matrix. A case for
 // which the subject brings neither what it needs nor a reason fails, so that nothing
@@ -144,6 +130,11 @@ func Run(t *testing.T, s Subject) Matrix {
 		m.Results = append(m.Results, r)
 	}
 	t.Logf("conformance:\n%s", m)
+	if file := os.Getenv(MatrixFile); file != "" {
+		if err := m.appendTo(file); err != nil {
+			t.Error(err)
+		}
+	}
 	return m
 }
 
@@ -172,6 +163,9 @@ var cases = []struct {
 	{CaseSessions, needsIf("Session", func(s Subject) bool { return s.Session != nil }), (*suite).sessions},
 	{CaseNativeExpiry, needsIf("Expired", func(s Subject) bool { return s.Expired != nil }), (*suite).nativeExpiry},
 	{CaseCheck, needsIf("Weak", func(s Subject) bool { return s.Weak != nil }), (*suite).check},
+	{CaseWhole, nil, (*suite).whole},
+	{CaseAgain, nil, (*suite).again},
+	{CaseDescribe, nil, (*suite).describe},
 }
 
 func needsIf(what string, has func(Subject) bool) func(Subject) string {

@@ -2,9 +2,14 @@ package conformance
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,6 +28,10 @@ func (*memory) Name() string { return "memory" }
 func (*memory) Canonical(s connectors.Spec) (string, error) {
 	pairs, err := connectors.DecodeSpec(s, "group")
 	return connectors.Format(pairs), err
+}
+func (*memory) Describe() connectors.Description {
+	return connectors.Description{Settings: []byte(`{"type": "object"}`), Entitlement: []byte(`{"type": "object", "required": ["group"],
+		"properties": {"group": {"type": "string"}}, "additionalProperties": false}`)}
 }
 func (m *memory) Open(context.Context, string, connectors.Settings) (connectors.Connector, error) {
 	return m, nil
@@ -85,7 +94,33 @@ func subject(m *memory, d connectors.Driver, open func() connectors.Connector) S
 
 func newMemory() *memory { return &memory{held: map[grants.Grant]bool{}} }
 
+func TestTheMatrixGoesIntoTheFileThatIsNamed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "matrix")
+	t.Setenv(MatrixFile, file)
+	m := newMemory()
+	want := []Matrix{}
+	for range 2 {
+		want = append(want, Run(t, subject(m, m, func() connectors.Connector { return m })))
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []Matrix
+	for line := range strings.Lines(string(data)) {
+		var one Matrix
+		if err := json.Unmarshal([]byte(line), &one); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, one)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("the file holds %v, want %v", got, want)
+	}
+}
+
 func TestMemory(t *testing.T) {
+	t.Setenv(MatrixFile, "") // it is no connector of the build
 	m := newMemory()
 	matrix := Run(t, subject(m, m, func() connectors.Connector { return m }))
 	if len(matrix.Results) != len(cases) {

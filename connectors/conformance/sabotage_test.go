@@ -3,8 +3,10 @@ package conformance
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -133,6 +135,11 @@ var mistakes = map[string]Case{
 func TestTheSuiteFindsMistakes(t *testing.T) {
 	const variable = "CONFORMANCE_MISTAKE"
 	if mistake := os.Getenv(variable); mistake != "" {
+		if _, ofServer := serverMistakes[mistake]; ofServer {
+			w := newServer()
+			Run(t, w.subject(mistake))
+			return
+		}
 		m := newMemory()
 		b := &broken{m, mistake}
 		var c connectors.Connector = b
@@ -142,14 +149,24 @@ func TestTheSuiteFindsMistakes(t *testing.T) {
 		Run(t, subject(m, b, func() connectors.Connector { return c }))
 		return
 	}
-	for mistake, where := range mistakes {
+	all := maps.Clone(mistakes)
+	maps.Copy(all, serverMistakes)
+	for mistake, where := range all {
 		t.Run(mistake, func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestTheSuiteFindsMistakes$", "-test.v")
-			cmd.Env = append(os.Environ(), variable+"="+mistake)
+			t.Parallel()
+			name := strings.ReplaceAll(regexp.QuoteMeta(string(where)), " ", "_")
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestTheSuiteFindsMistakes$/^"+name+"$", "-test.v")
+			cmd.Env = append(os.Environ(), variable+"="+mistake, MatrixFile+"=")
 			out, err := cmd.CombinedOutput()
-			if want := "| memory | " + string(where) + " | fail |"; err == nil || !strings.Contains(string(out), want) {
+			if want := " | " + string(where) + " | fail |"; err == nil || !strings.Contains(string(out), want) {
 				t.Errorf("not found in %q: %v\n%s", where, err, out)
 			}
 		})
+	}
+	found := slices.Sorted(maps.Values(all))
+	for _, c := range cases {
+		if !slices.Contains(found, c.name) {
+			t.Errorf("no mistake shows that %q finds one", c.name)
+		}
 	}
 }

@@ -135,12 +135,14 @@ func TestConformanceOfPrivileges(t *testing.T) {
 			return connectors.Spec{"privileges": []any{"select"}, "table": "app." + name}
 		},
 		Create: func(t testing.TB, kind conformance.Kind, name string) bool {
-			conn := connect(t, s, "postgres")
+			conn, err := pgx.Connect(t.Context(), s.DSN(""))
+			ok(t, err)
+			defer conn.Close(t.Context())
 			create, own := "CREATE ROLE "+quote(name)+" LOGIN", ""
 			if kind == conformance.EntitlementName {
 				create, own = "CREATE TABLE app."+quote(name)+" (a int)", "GRANT SELECT ON app."+quote(name)+" TO tenure WITH GRANT OPTION"
 			}
-			_, err := conn.Exec(t.Context(), create)
+			_, err = conn.Exec(t.Context(), create)
 			var pe *pgconn.PgError
 			if err != nil && (!errors.As(err, &pe) || pe.Code != "42710" && pe.Code != "42P07") {
 				return false
