@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -19,6 +18,8 @@ import (
 	"time"
 
 	sdk "code.gitea.io/sdk/gitea"
+
+	"github.com/tenure-dev/tenure/internal/forge"
 )
 
 // DefaultTimeout bounds one request with its repetitions.
@@ -98,24 +99,10 @@ func splitRepo(s string) (owner, name string, ok bool) {
 }
 
 func baseURL(s string) (*url.URL, error) {
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" {
-		return nil, errors.New("gitea: baseURL is not a URL, such as https://git.example.com")
+	u, err := forge.ServerURL(s)
+	if err != nil {
+		return nil, fmt.Errorf("gitea: %w", err)
 	}
-	if u.User != nil {
-		return nil, errors.New("gitea: baseURL must not hold credentials")
-	}
-	switch u.Scheme {
-	case "https":
-	case "http":
-		ip := net.ParseIP(u.Hostname())
-		if u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return nil, errors.New("gitea: http is allowed to this machine only; use https")
-		}
-	default:
-		return nil, errors.New("gitea: baseURL must begin with https://")
-	}
-	u.RawQuery, u.Fragment = "", ""
 	u.Path = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), "/api/v1"), "/")
 	return u, nil
 }

@@ -23,7 +23,7 @@ func (g *Client) ours(ctx context.Context, number int) (*sdk.PullRequest, error)
 	if err != nil {
 		return nil, err
 	}
-	if p.Poster == nil || p.Poster.ID != me || p.Head.RepoID != p.Base.RepoID || !strings.HasPrefix(p.Head.Name, branchPrefix) {
+	if p.Poster == nil || p.Poster.ID != me || p.Head.RepoID != p.Base.RepoID || !strings.HasPrefix(p.Head.Name, forge.RevertPrefix) {
 		return nil, fmt.Errorf("gitea: pull request %d was not opened by this account: %w", number, forge.ErrChanged)
 	}
 	return p, nil

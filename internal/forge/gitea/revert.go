@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,18 +13,6 @@ import (
 
 	"github.com/tenure-dev/tenure/internal/forge"
 )
-
-// branchPrefix is where the branches of our own pull requests live.
-const branchPrefix = "tenure/revert/"
-
-var revertKey = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`)
-
-func branchOf(key string) (string, error) {
-	if !revertKey.MatchString(key) {
-		return "", fmt.Errorf("gitea: %q cannot be the key of a pull request; letters, digits, - and _ are allowed", key)
-	}
-	return branchPrefix + key, nil
-}
 
 // Find implements forge.Reverter. What somebody else opened from a branch of that
 // name is not ours and not returned.
@@ -47,9 +34,9 @@ func (g *Client) Find(ctx context.Context, key string) ([]forge.OpenedPull, erro
 
 // find lists them, newest first. Gitea cannot filter by branch, but by author.
 func (g *Client) find(ctx context.Context, key string) ([]*sdk.PullRequest, error) {
-	branch, err := branchOf(key)
+	branch, err := forge.RevertBranch(key)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("gitea: %w", err)
 	}
 	me, resp, err := g.api(ctx).GetMyUserInfo()
 	if err != nil {
@@ -75,7 +62,7 @@ func (g *Client) find(ctx context.Context, key string) ([]*sdk.PullRequest, erro
 
 func (g *Client) opened(ctx context.Context, p *sdk.PullRequest) (forge.OpenedPull, error) {
 	n := int(p.Index)
-	o := forge.OpenedPull{Number: n, URL: p.HTMLURL, Key: strings.TrimPrefix(p.Head.Name, branchPrefix), State: string(p.State)}
+	o := forge.OpenedPull{Number: n, URL: p.HTMLURL, Key: strings.TrimPrefix(p.Head.Name, forge.RevertPrefix), State: string(p.State)}
 	if p.HasMerged {
 		o.State = "merged"
 	}
@@ -116,9 +103,9 @@ func removesExactly(files []sdk.ChangedFile, paths []string) bool {
 // it may be called again after a lost answer.
 func (g *Client) Open(ctx context.Context, r forge.RevertRequest) (forge.OpenedPull, error) {
 	var none forge.OpenedPull
-	branch, err := branchOf(r.Key)
+	branch, err := forge.RevertBranch(r.Key)
 	if err != nil {
-		return none, err
+		return none, fmt.Errorf("gitea: %w", err)
 	}
 	base, err := g.ref(ctx, "heads/"+r.Base)
 	if err != nil {
@@ -241,16 +228,12 @@ func (g *Client) own(ctx context.Context, branch, head string) error {
 		return err
 	}
 	list := slices.DeleteFunc(pushes(known), func(e entry) bool { return e.Ref != branch })
-	if n := len(list); n == 0 || list[n-1].After != head {
-		return fmt.Errorf("gitea: branch %s: %w: the activity does not show its head yet", branch, forge.ErrUnavailable)
+	record := make([]forge.Push, len(list))
+	for i, e := range list {
+		record[i] = e.Push
 	}
-	for _, p := range slices.Backward(list) {
-		if p.Actor.ID != me {
-			return fmt.Errorf("gitea: branch %s was pushed to by %q and is left alone: %w", branch, p.Actor.Login, forge.ErrChanged)
-		}
-		if p.Kind == forge.PushCreate {
-			break
-		}
+	if err := forge.SolePusher(record, me, head); err != nil {
+		return fmt.Errorf("gitea: branch %s: %w", branch, err)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"strings"
 
 	sdk "code.gitea.io/sdk/gitea"
 
@@ -18,7 +17,7 @@ const maxDescription = 140
 // SetStatus implements forge.Desk. Gitea shows the last status of a context,
 // whoever set it: one that somebody else set over ours is set right.
 func (g *Client) SetStatus(ctx context.Context, commit string, s forge.Status) error {
-	if !objectID.MatchString(commit) {
+	if !forge.IsObjectID(commit) {
 		return fmt.Errorf("gitea: %q is not the id of a commit; give its 40 hexadecimal digits", commit)
 	}
 	switch s.State {
@@ -30,10 +29,7 @@ func (g *Client) SetStatus(ctx context.Context, commit string, s forge.Status) e
 	if err != nil {
 		return err
 	}
-	text := strings.Join(strings.Fields(s.Description), " ")
-	if r := []rune(text); len(r) > maxDescription {
-		text = string(r[:maxDescription-1]) + "…"
-	}
+	text := forge.OneLine(s.Description, maxDescription)
 	last, err := g.lastStatus(ctx, commit)
 	if err != nil {
 		return err

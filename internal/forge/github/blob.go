@@ -2,22 +2,17 @@ package github
 
 import (
 	"context"
-	"crypto/sha1"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"regexp"
 
 	"github.com/tenure-dev/tenure/internal/forge"
 )
 
-var objectID = regexp.MustCompile(`^[0-9a-f]{40}$`)
-
 // ReadBlob implements forge.Desk. No more of the answer is read than a blob of
 // limit bytes can need.
 func (g *Client) ReadBlob(ctx context.Context, blob string, limit int64) ([]byte, error) {
-	if !objectID.MatchString(blob) {
+	if !forge.IsObjectID(blob) {
 		return nil, fmt.Errorf("github: %q is not the id of a blob; give its 40 hexadecimal digits", blob)
 	}
 	tooMany := fmt.Errorf("github: blob %s is larger than %d bytes: %w", blob, limit, forge.ErrTooMany)
@@ -43,18 +38,10 @@ func (g *Client) ReadBlob(ctx context.Context, blob string, limit int64) ([]byte
 		return nil, broken("its answer is not base64")
 	case int64(len(content)) > limit:
 		return nil, tooMany
-	case blobID(content) != blob:
+	case forge.BlobID(content) != blob:
 		return nil, broken("the bytes in the answer are not those of this blob")
 	}
 	return content, nil
-}
-
-// blobID is what Git calls these bytes.
-func blobID(content []byte) string {
-	h := sha1.New()
-	fmt.Fprintf(h, "blob %d\x00", len(content))
-	h.Write(content)
-	return hex.EncodeToString(h.Sum(nil))
 }
 
 // blobAnswer is how large the answer with a blob of n bytes can be: base64 in

@@ -79,7 +79,7 @@ func blobJSON(content string, size int, encoding string) http.HandlerFunc {
 
 func TestBytesThatAreNotTheBlobsAreRefused(t *testing.T) {
 	b64 := base64.StdEncoding.EncodeToString
-	blob := blobID([]byte("hello\n"))
+	blob := forge.BlobID([]byte("hello\n"))
 	if blob != "ce013625030ba8dba906f756967f9e9ca394464a" { // git hash-object
 		t.Fatalf("the id of a blob is %s", blob)
 	}

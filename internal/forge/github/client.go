@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -21,6 +20,8 @@ import (
 
 	"github.com/bradleyfalzon/ghinstallation/v2"
 	gh "github.com/google/go-github/v60/github"
+
+	"github.com/tenure-dev/tenure/internal/forge"
 )
 
 // DefaultTimeout bounds one request, with the waits that GitHub asks for.
@@ -169,24 +170,10 @@ func baseURL(s string) (*url.URL, error) {
 	if s == "" {
 		s = "https://api.github.com/"
 	}
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" {
-		return nil, errors.New("github: baseURL is not a URL, such as https://github.example.com")
+	u, err := forge.ServerURL(s)
+	if err != nil {
+		return nil, fmt.Errorf("github: %w", err)
 	}
-	if u.User != nil {
-		return nil, errors.New("github: baseURL must not hold credentials")
-	}
-	switch u.Scheme {
-	case "https":
-	case "http":
-		ip := net.ParseIP(u.Hostname())
-		if u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return nil, errors.New("github: http is allowed to this machine only; use https")
-		}
-	default:
-		return nil, errors.New("github: baseURL must begin with https://")
-	}
-	u.RawQuery, u.Fragment = "", ""
 	u.Path = strings.TrimSuffix(u.Path, "/") + "/"
 	if u.Path == "/" && !strings.HasPrefix(u.Host, "api.") {
 		u.Path = "/api/v3/" // GitHub Enterprise Server

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,19 +13,17 @@ import (
 	"github.com/tenure-dev/tenure/internal/forge"
 )
 
-var commentKey = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
-
 // PutComment implements forge.Desk. Our comments are known by their author and by
 // a first line that is not shown. An earlier attempt whose answer was lost is
 // found that way.
 func (g *Client) PutComment(ctx context.Context, number int, key, body string) error {
-	switch {
-	case number <= 0: // GitHub would list the comments of all pull requests
+	if number <= 0 { // GitHub would list the comments of all pull requests
 		return fmt.Errorf("github: %d is not the number of a pull request", number)
-	case !commentKey.MatchString(key):
-		return fmt.Errorf("github: %q cannot be the key of a comment; up to 40 of a-z, 0-9 and - are allowed", key)
 	}
-	marker := "<!-- tenure:" + key + " -->"
+	marker, err := forge.CommentMarker(key)
+	if err != nil {
+		return fmt.Errorf("github: %w", err)
+	}
 	comments, err := g.ourComments(ctx, number, marker)
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ func (g *Client) ours(ctx context.Context, number int) (*gh.PullRequest, error) 
 		return nil, err
 	}
 	self := p.GetHead().GetRepo().GetID() == p.GetBase().GetRepo().GetID()
-	if p.GetUser().GetID() != me || !self || !strings.HasPrefix(p.GetHead().GetRef(), branchPrefix) {
+	if p.GetUser().GetID() != me || !self || !strings.HasPrefix(p.GetHead().GetRef(), forge.RevertPrefix) {
 		return nil, fmt.Errorf("github: pull request %d was not opened by this account: %w", number, forge.ErrChanged)
 	}
 	return p, nil

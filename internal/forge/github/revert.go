@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,18 +13,6 @@ import (
 
 	"github.com/tenure-dev/tenure/internal/forge"
 )
-
-// branchPrefix is where the branches of our own pull requests live.
-const branchPrefix = "tenure/revert/"
-
-var revertKey = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`)
-
-func branchOf(key string) (string, error) {
-	if !revertKey.MatchString(key) {
-		return "", fmt.Errorf("github: %q cannot be the key of a pull request; letters, digits, - and _ are allowed", key)
-	}
-	return branchPrefix + key, nil
-}
 
 // Find implements forge.Reverter. What somebody else opened from a branch of that
 // name is not ours and not returned.
@@ -46,9 +33,9 @@ func (g *Client) Find(ctx context.Context, key string) ([]forge.OpenedPull, erro
 }
 
 func (g *Client) find(ctx context.Context, key string) ([]*gh.PullRequest, error) {
-	branch, err := branchOf(key)
+	branch, err := forge.RevertBranch(key)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("github: %w", err)
 	}
 	me, err := g.whoami(ctx)
 	if err != nil {
@@ -75,7 +62,7 @@ func (g *Client) find(ctx context.Context, key string) ([]*gh.PullRequest, error
 
 func (g *Client) opened(ctx context.Context, p *gh.PullRequest) (forge.OpenedPull, error) {
 	o := forge.OpenedPull{
-		Number: p.GetNumber(), URL: p.GetHTMLURL(), Key: strings.TrimPrefix(p.GetHead().GetRef(), branchPrefix),
+		Number: p.GetNumber(), URL: p.GetHTMLURL(), Key: strings.TrimPrefix(p.GetHead().GetRef(), forge.RevertPrefix),
 		HeadSHA: p.GetHead().GetSHA(), State: p.GetState(),
 	}
 	if p.MergedAt != nil || p.GetMerged() {
@@ -126,9 +113,9 @@ func removesExactly(files []*gh.CommitFile, paths []string) bool {
 // it may be called again after a lost answer.
 func (g *Client) Open(ctx context.Context, r forge.RevertRequest) (forge.OpenedPull, error) {
 	var none forge.OpenedPull
-	branch, err := branchOf(r.Key)
+	branch, err := forge.RevertBranch(r.Key)
 	if err != nil {
-		return none, err
+		return none, fmt.Errorf("github: %w", err)
 	}
 	base, err := g.head(ctx, r.Base)
 	if err != nil {
@@ -269,16 +256,8 @@ func (g *Client) own(ctx context.Context, branch, head string) error {
 	if err != nil {
 		return err
 	}
-	if n := len(record); n == 0 || record[n-1].After != head {
-		return fmt.Errorf("github: branch %s: %w: its push record does not show its head yet", branch, forge.ErrUnavailable)
-	}
-	for _, p := range slices.Backward(record) {
-		if p.Actor.ID != me {
-			return fmt.Errorf("github: branch %s was pushed to by %s and is left alone: %w", branch, p.Actor.Login, forge.ErrChanged)
-		}
-		if p.Kind == forge.PushCreate {
-			break
-		}
+	if err := forge.SolePusher(record, me, head); err != nil {
+		return fmt.Errorf("github: branch %s: %w", branch, err)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ const maxDescription = 140
 // SetStatus implements forge.Desk. GitHub shows the last status of a context,
 // whoever set it: one that somebody else set over ours is set right.
 func (g *Client) SetStatus(ctx context.Context, commit string, s forge.Status) error {
-	if !objectID.MatchString(commit) {
+	if !forge.IsObjectID(commit) {
 		return fmt.Errorf("github: %q is not the id of a commit; give its 40 hexadecimal digits", commit)
 	}
 	switch s.State {
@@ -34,7 +34,7 @@ func (g *Client) SetStatus(ctx context.Context, commit string, s forge.Status) e
 	if err != nil {
 		return err
 	}
-	text := oneLine(s.Description, maxDescription)
+	text := forge.OneLine(s.Description, maxDescription)
 	if last.GetCreator().GetID() == me && last.GetState() == s.State && last.GetDescription() == text && last.GetTargetURL() == s.URL {
 		return nil
 	}
@@ -73,14 +73,4 @@ func (g *Client) statusFailed(ctx context.Context, commit string, err error) err
 		return fmt.Errorf("%w: %w", forge.ErrNotFound, err)
 	}
 	return err
-}
-
-// oneLine puts a text on one line of at most so many characters. It is what would
-// be read back, so that the next comparison finds it equal.
-func oneLine(text string, limit int) string {
-	r := []rune(strings.Join(strings.Fields(text), " "))
-	if len(r) > limit {
-		r = append(r[:limit-1], '…')
-	}
-	return string(r)
 }

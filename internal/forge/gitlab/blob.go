@@ -2,22 +2,17 @@ package gitlab
 
 import (
 	"context"
-	"crypto/sha1"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"regexp"
 
 	gl "gitlab.com/gitlab-org/api/client-go/v2"
 
 	"github.com/tenure-dev/tenure/internal/forge"
 )
 
-var objectID = regexp.MustCompile(`^[0-9a-f]{40}$`)
-
 // ReadBlob implements forge.Desk. No more than limit bytes of the answer are kept.
 func (g *Client) ReadBlob(ctx context.Context, blob string, limit int64) ([]byte, error) {
-	if !objectID.MatchString(blob) {
+	if !forge.IsObjectID(blob) {
 		return nil, fmt.Errorf("gitlab: %q is not the id of a blob; give its 40 hexadecimal digits", blob)
 	}
 	what := "blob " + blob
@@ -28,16 +23,8 @@ func (g *Client) ReadBlob(ctx context.Context, blob string, limit int64) ([]byte
 		return nil, fmt.Errorf("gitlab: %s is larger than %d bytes: %w", what, limit, forge.ErrTooMany)
 	case err != nil:
 		return nil, g.failed(ctx, what, err)
-	case blobID(content) != blob:
+	case forge.BlobID(content) != blob:
 		return nil, fmt.Errorf("gitlab: %s: %w: the bytes in the answer are not those of this blob", what, forge.ErrUnavailable)
 	}
 	return content, nil
-}
-
-// blobID is what Git calls these bytes.
-func blobID(content []byte) string {
-	h := sha1.New()
-	fmt.Fprintf(h, "blob %d\x00", len(content))
-	h.Write(content)
-	return hex.EncodeToString(h.Sum(nil))
 }

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -138,24 +137,10 @@ func baseURL(s string) (*url.URL, error) {
 	if s == "" {
 		s = DefaultBaseURL
 	}
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" {
-		return nil, errors.New("gitlab: baseURL is not a URL, such as https://gitlab.example.com")
+	u, err := forge.ServerURL(s)
+	if err != nil {
+		return nil, fmt.Errorf("gitlab: %w", err)
 	}
-	if u.User != nil {
-		return nil, errors.New("gitlab: baseURL must not hold credentials")
-	}
-	switch u.Scheme {
-	case "https":
-	case "http":
-		ip := net.ParseIP(u.Hostname())
-		if u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return nil, errors.New("gitlab: http is allowed to this machine only; use https")
-		}
-	default:
-		return nil, errors.New("gitlab: baseURL must begin with https://")
-	}
-	u.RawQuery, u.Fragment = "", ""
 	u.Path = strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), "/api/v4")
 	u.RawPath = ""
 	return u, nil

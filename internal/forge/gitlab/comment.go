@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,16 +13,14 @@ import (
 	"github.com/tenure-dev/tenure/internal/forge"
 )
 
-var commentKey = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
-
 // PutComment implements forge.Desk. Our comments are known by their author and by
 // a first line that is not shown. An earlier attempt whose answer was lost is
 // found that way.
 func (g *Client) PutComment(ctx context.Context, number int, key, body string) error {
-	if !commentKey.MatchString(key) {
-		return fmt.Errorf("gitlab: %q cannot be the key of a comment; up to 40 of a-z, 0-9 and - are allowed", key)
+	marker, err := forge.CommentMarker(key)
+	if err != nil {
+		return fmt.Errorf("gitlab: %w", err)
 	}
-	marker := "<!-- tenure:" + key + " -->"
 	text := plain(marker + "\n" + body)
 	ours, err := g.ourNotes(ctx, number, marker)
 	if err != nil {

@@ -64,7 +64,7 @@ func (g *Client) home(ctx context.Context) (project int64, branch string, err er
 // merged ones only.
 func (g *Client) PullsOf(ctx context.Context, commit string) ([]forge.PullRequest, error) {
 	what := "merge requests of commit " + commit
-	if !objectID.MatchString(commit) {
+	if !forge.IsObjectID(commit) {
 		return nil, fmt.Errorf("gitlab: %s: it is not the id of a commit: %w", what, forge.ErrNotFound)
 	}
 	list, err := all(ctx, g, what, numberOf, func(o gl.ListOptions, with ...gl.RequestOptionFunc) ([]*gl.BasicMergeRequest, *gl.Response, error) {
@@ -122,7 +122,7 @@ func (g *Client) BlobAt(ctx context.Context, commit, path string) (string, error
 	if err != nil {
 		return "", g.failed(ctx, what, err)
 	}
-	if !objectID.MatchString(f.BlobID) {
+	if !forge.IsObjectID(f.BlobID) {
 		return "", fmt.Errorf("gitlab: %s: %w: its answer names no blob", what, forge.ErrUnavailable)
 	}
 	return f.BlobID, nil

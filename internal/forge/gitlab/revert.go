@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,18 +13,6 @@ import (
 
 	"github.com/tenure-dev/tenure/internal/forge"
 )
-
-// branchPrefix is where the branches of our own merge requests live.
-const branchPrefix = "tenure/revert/"
-
-var revertKey = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`)
-
-func branchOf(key string) (string, error) {
-	if !revertKey.MatchString(key) {
-		return "", fmt.Errorf("gitlab: %q cannot be the key of a merge request; letters, digits, - and _ are allowed", key)
-	}
-	return branchPrefix + key, nil
-}
 
 // Find implements forge.Reverter. What somebody else opened from a branch of that
 // name is not ours and not returned.
@@ -46,9 +33,9 @@ func (g *Client) Find(ctx context.Context, key string) ([]forge.OpenedPull, erro
 }
 
 func (g *Client) find(ctx context.Context, key string) ([]*gl.BasicMergeRequest, error) {
-	branch, err := branchOf(key)
+	branch, err := forge.RevertBranch(key)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("gitlab: %w", err)
 	}
 	me, err := g.whoami(ctx)
 	if err != nil {
@@ -71,11 +58,11 @@ func (g *Client) find(ctx context.Context, key string) ([]*gl.BasicMergeRequest,
 // isOurs reports whether an account opened a merge request from one of our
 // branches of the project itself.
 func isOurs(m *gl.BasicMergeRequest, me int64) bool {
-	return m.Author != nil && m.Author.ID == me && m.SourceProjectID == m.TargetProjectID && strings.HasPrefix(m.SourceBranch, branchPrefix)
+	return m.Author != nil && m.Author.ID == me && m.SourceProjectID == m.TargetProjectID && strings.HasPrefix(m.SourceBranch, forge.RevertPrefix)
 }
 
 func (g *Client) opened(ctx context.Context, m *gl.BasicMergeRequest) (forge.OpenedPull, error) {
-	o := forge.OpenedPull{Number: int(m.IID), URL: m.WebURL, Key: strings.TrimPrefix(m.SourceBranch, branchPrefix), HeadSHA: m.SHA, State: m.State}
+	o := forge.OpenedPull{Number: int(m.IID), URL: m.WebURL, Key: strings.TrimPrefix(m.SourceBranch, forge.RevertPrefix), HeadSHA: m.SHA, State: m.State}
 	if m.State == "opened" || m.State == "locked" {
 		o.State = "open"
 	}
@@ -107,9 +94,9 @@ func removesExactly(files []*gl.MergeRequestDiff, paths []string) bool {
 // it may be called again after a lost answer.
 func (g *Client) Open(ctx context.Context, r forge.RevertRequest) (forge.OpenedPull, error) {
 	var none forge.OpenedPull
-	branch, err := branchOf(r.Key)
+	branch, err := forge.RevertBranch(r.Key)
 	if err != nil {
-		return none, err
+		return none, fmt.Errorf("gitlab: %w", err)
 	}
 	base, err := g.head(ctx, r.Base)
 	if err != nil {
@@ -159,7 +146,7 @@ func (g *Client) head(ctx context.Context, branch string) (string, error) {
 	if err != nil {
 		return "", g.failed(ctx, "branch "+branch, err)
 	}
-	if b.Commit == nil || b.Name != branch || !objectID.MatchString(b.Commit.ID) {
+	if b.Commit == nil || b.Name != branch || !forge.IsObjectID(b.Commit.ID) {
 		return "", fmt.Errorf("gitlab: branch %s: %w: its answer is about another branch", branch, forge.ErrUnavailable)
 	}
 	return b.Commit.ID, nil
@@ -228,16 +215,8 @@ func (g *Client) own(ctx context.Context, branch, head string) error {
 	if err != nil {
 		return err
 	}
-	if n := len(record); n == 0 || record[n-1].After != head {
-		return fmt.Errorf("gitlab: branch %s: %w: its push record does not show its head yet", branch, forge.ErrUnavailable)
-	}
-	for _, p := range slices.Backward(record) {
-		if p.Actor.ID != me {
-			return fmt.Errorf("gitlab: branch %s was pushed to by %s and is left alone: %w", branch, nameOf(p.Actor), forge.ErrChanged)
-		}
-		if p.Kind == forge.PushCreate {
-			break
-		}
+	if err := forge.SolePusher(record, me, head); err != nil {
+		return fmt.Errorf("gitlab: branch %s: %w", branch, err)
 	}
 	return nil
 }

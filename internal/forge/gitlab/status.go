@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 
 	gl "gitlab.com/gitlab-org/api/client-go/v2"
 
@@ -17,7 +16,7 @@ const maxDescription = 255
 
 // SetStatus implements forge.Desk. GitLab knows no error: it becomes a failure.
 func (g *Client) SetStatus(ctx context.Context, commit string, s forge.Status) error {
-	if !objectID.MatchString(commit) {
+	if !forge.IsObjectID(commit) {
 		return fmt.Errorf("gitlab: %q is not the id of a commit; give its 40 hexadecimal digits", commit)
 	}
 	var state gl.BuildStateValue
@@ -39,7 +38,7 @@ func (g *Client) SetStatus(ctx context.Context, commit string, s forge.Status) e
 	if err != nil {
 		return err
 	}
-	text := oneLine(s.Description, maxDescription)
+	text := forge.OneLine(s.Description, maxDescription)
 	if last != nil && last.Author.ID == me && last.Status == string(state) && last.Description == text && last.TargetURL == s.URL {
 		return nil
 	}
@@ -71,14 +70,4 @@ func (g *Client) lastStatus(ctx context.Context, commit string) (*gl.CommitStatu
 		return true
 	})
 	return last, err
-}
-
-// oneLine puts a text on one line of at most so many characters. It is what would
-// be read back, so that the next comparison finds it equal.
-func oneLine(text string, limit int) string {
-	r := []rune(strings.Join(strings.Fields(text), " "))
-	if len(r) > limit {
-		r = append(r[:limit-1], '…')
-	}
-	return string(r)
 }

@@ -72,7 +72,7 @@ func (g runner) branches(dir string) (map[string]string, error) {
 	return out, err
 }
 
-var errConflict = errors.New("Branch cannot be merged")
+var errConflict = errors.New("branch cannot be merged")
 
 // join merges two commits and returns the tree.
 func (g runner) join(dir, base, head string) (string, error) {
@@ -96,7 +96,7 @@ func (g runner) without(dir, commit string, paths []string) (string, error) {
 	var lines []string
 	for _, path := range paths {
 		if _, err := g.run(dir, nil, "cat-file", "-e", commit+":"+path); err != nil {
-			return "", errors.New("A file with this name doesn't exist")
+			return "", errors.New("a file with this name does not exist")
 		}
 		lines = append(lines, "0 "+zero+"\t"+path)
 	}

@@ -1,6 +1,7 @@
 package minilab
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -97,7 +98,7 @@ func (l *Lab) open(p *project, u *user, from *project, in MergeRequest) (*mergeR
 	}
 	for _, m := range p.merges {
 		if m.state == "opened" && m.source == from && m.sourceBranch == in.Head && m.targetBranch == in.Base {
-			return nil, fmt.Errorf("Another open merge request already exists for this source branch: !%d", m.iid)
+			return nil, fmt.Errorf("another open merge request already exists for this source branch: !%d", m.iid)
 		}
 	}
 	m := &mergeRequest{
@@ -285,7 +286,7 @@ func (l *Lab) merge(m *mergeRequest, by *user, method string) error {
 		return err
 	}
 	if m.state != "opened" {
-		return fmt.Errorf("Method Not Allowed")
+		return errors.New("method not allowed")
 	}
 	head, squash, forward := m.head(), strings.HasPrefix(method, "squash"), method == "ff" || method == "squash"
 	if _, err := l.git.run(dir, nil, "merge-base", "--is-ancestor", target, head); err != nil && forward {
