@@ -12,7 +12,7 @@ export REQUIRE_SERVERS
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Check Go and git, install the servers that tests start
@@ -35,6 +35,10 @@ test: setup ## Run all tests; REQUIRE_SERVERS=1 allows none to be left out
 test-forges: setup ## Build a Gitea once (six minutes) and run the tests of the forges, against it too
 	@scripts/build-gitea >/dev/null
 	@REQUIRE_GITEA=1 TESTFLAGS="-parallel=4 -count=1" scripts/test ./internal/forge/...
+
+.PHONY: test-connectors
+test-connectors: ## Test every connector on its real server; print what each passed
+	@scripts/test-connectors
 
 .PHONY: lag
 lag: setup ## Print how late 1,000 grants end that end in the same second (p50, p99, max)

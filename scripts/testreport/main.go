@@ -1,6 +1,7 @@
 // Command testreport reads `go test -json` and prints what a person wants to see:
 // the closing line of every package, the full output of what failed, and at the
-// end a list of what was left out and why.
+// end a list of what was left out and why. With -matrix it then prints which cases
+// of their suite the connectors passed.
 //
 // It exits with 1 when something failed, and with -require-all also when a test
 // was left out for another reason than that it "does not apply" to this machine.
@@ -19,11 +20,18 @@ import (
 
 func main() {
 	all := flag.Bool("require-all", false, "a test that was left out is a failure")
+	table := flag.String("matrix", "", "print what each connector passed, from this `file`")
 	flag.Parse()
 	ok, err := report(os.Stdin, os.Stdout, *all)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "testreport:", err)
 		os.Exit(1)
+	}
+	if *table != "" {
+		if err := matrix(*table, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "testreport:", err)
+			ok = false
+		}
 	}
 	if !ok {
 		os.Exit(1)
