@@ -227,7 +227,7 @@ func (a *app) examineTarget(ctx context.Context, cfg *config.Config, name string
 		}
 	}
 	_, err = open[name].Observe(ctx, scope)
-	note(check, "reachable, with the rights that are needed"+ending(open[name]), err)
+	note(check, "reachable, with the rights that are needed"+ending(open[name])+preview(reg, cfg.Targets[name].Connector), err)
 }
 
 // ending says what the target does by itself when access ends.
@@ -240,4 +240,16 @@ func ending(c connectors.Connector) string {
 		out += "; " + n.NativeExpiry()
 	}
 	return out
+}
+
+// preview repeats what a connector says of itself while it is not yet proven.
+func preview(reg *connectors.Registry, connector string) string {
+	driver, err := reg.Lookup(connector)
+	if err != nil {
+		return ""
+	}
+	if d, ok := connectors.Describe(driver); ok && d.Preview != "" {
+		return "; preview: " + d.Preview
+	}
+	return ""
 }

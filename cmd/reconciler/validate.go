@@ -31,6 +31,7 @@ type validation struct {
 }
 
 func (a *app) validateCmd() *cobra.Command {
+	var settings string
 	cmd := &cobra.Command{
 		Use:   "validate [PATH]",
 		Short: "Check an access repository; what CI runs",
@@ -38,15 +39,24 @@ func (a *app) validateCmd() *cobra.Command {
 limits, ticket form, requesters, ceilings, approver counts, rules and their tests.
 Every problem is printed as file:line:column: what is wrong; what is allowed.
 
+With --settings it also checks the settings of the targets in a reconciler.yaml,
+without the environment and the files that its values come from.
+
 With GITHUB_ACTIONS=true it also prints annotations and writes a job summary.`,
 		Example: `  reconciler validate
-  reconciler validate ./access-repo -o json`,
+  reconciler validate ./access-repo -o json
+  reconciler validate --settings /etc/tenure/reconciler.yaml`,
 		Args: arguments("[PATH]"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			path := pathArg(args)
 			v, err := validateTree(path)
 			if err != nil {
 				return err
+			}
+			if settings != "" {
+				if err := v.addSettings(settings); err != nil {
+					return err
+				}
 			}
 			if err := a.print(v, func(w io.Writer) error { return a.validationTable(w, v) }); err != nil {
 				return err
@@ -62,6 +72,8 @@ With GITHUB_ACTIONS=true it also prints annotations and writes a job summary.`,
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&settings, "settings", "", "also check the targets' settings in this reconciler.yaml")
+	_ = cmd.MarkFlagFilename("settings", "yaml", "yml")
 	a.outputFlag(cmd)
 	return cmd
 }
@@ -114,11 +126,27 @@ func validateTree(path string) (validation, error) {
 	return v, nil
 }
 
+// addSettings adds what is wrong with the targets' settings in a reconciler.yaml.
+func (v *validation) addSettings(file string) error {
+	reg, err := registry()
+	if err != nil {
+		return err
+	}
+	more, err := settingsProblems(file, reg)
+	if err != nil {
+		return fmt.Errorf("settings of the targets: %w", err)
+	}
+	v.Problems = append(v.Problems, more...)
+	v.OK = v.OK && len(more) == 0
+	return nil
+}
+
 // problems is everything that can be known to be wrong offline, in the order of the
 // files; never nil.
 func problems(tree *schema.Tree, reg *connectors.Registry) []schema.Problem {
 	out := append([]schema.Problem{}, tree.Problems...)
 	out = append(out, policy.Validate(tree, daemon.Canonical(reg))...)
+	out = append(out, misdescribed(tree, reg)...)
 	for _, t := range tree.Targets {
 		if _, err := reg.Lookup(t.Connector); err != nil {
 			out = append(out, schema.Problem{Pos: t.Pos, Message: fmt.Sprintf("target %s: %v", t.Name, err)})
