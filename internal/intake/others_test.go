@@ -123,7 +123,7 @@ func TestARequestWaitsForAnEarlierOneThatSharesAPersonOrARoleWithIt(t *testing.T
 	}
 	// It shares the role with a-second and the person with m-role, which wait.
 	w.judged(apartFromBoth, "waits: rules look across requests")
-	if asked := w.hub.asked; asked == 0 {
+	if asked := w.hub.asked.Load(); asked == 0 {
 		t.Fatal("nothing was asked for")
 	}
 	w.approved(first, c, 1)

@@ -141,10 +141,10 @@ func TestABranchThatMovedBackIsNotFollowed(t *testing.T) {
 	if r.Diverged != w.commits[0] || w.in.view.head != ahead || len(w.in.view.records) != 1 {
 		t.Fatalf("%+v", r)
 	}
-	asked := w.hub.asked
+	asked := w.hub.asked.Load()
 	w.now = w.now.AddDate(0, 0, 1)
 	w.pass()
-	if w.hub.asked != asked {
+	if w.hub.asked.Load() != asked {
 		t.Error("evidence was asked for while the branch is not followed")
 	}
 	w.confirm(w.commits[0])
@@ -170,7 +170,7 @@ func TestARequestFromBeforeTheChainOfTrustIsRefusedForGood(t *testing.T) {
 	w := newWorld(t, with(base, "requests/old.yaml", request("alice", "1h")))
 	w.pass()
 	v := w.in.view.records["requests/old.yaml"].Versions[0]
-	if v.Verdict == nil || !v.Verdict.Final || v.Verdict.Proven || w.hub.asked != 0 {
+	if v.Verdict == nil || !v.Verdict.Final || v.Verdict.Proven || w.hub.asked.Load() != 0 {
 		t.Errorf("%+v", v)
 	}
 }

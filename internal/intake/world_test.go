@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,7 +111,7 @@ func (b *branch) Read(id string, _ int64) ([]byte, error) {
 // silent is a forge that says what answers holds. Beside that it answers nothing
 // about requests, and of the configuration that a pull request brought it.
 type silent struct {
-	asked   int
+	asked   atomic.Int64
 	down    bool
 	answers map[string]forge.Evidence // by path and commit
 	before  string
@@ -123,7 +124,7 @@ func (s *silent) Repository(context.Context) (forge.Repository, error) {
 func (s *silent) Evidence(_ context.Context, id int64, in forge.Introduction) (forge.Evidence, error) {
 	e, ok := s.answers[in.Path+"@"+in.Commit]
 	if s.down || !ok && strings.HasPrefix(in.Path, "requests/") {
-		s.asked++
+		s.asked.Add(1)
 		return forge.Evidence{}, forge.ErrUnavailable
 	}
 	if !ok {
