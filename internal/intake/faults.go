@@ -2,8 +2,11 @@ package intake
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"maps"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/tenure-dev/tenure/internal/forge"
 	"github.com/tenure-dev/tenure/internal/ledger"
@@ -13,11 +16,23 @@ import (
 // fault notes that a file of the branch is not in force, and why. Since when stays
 // for as long as the same commit is the one that brought it.
 func (in *Intake) fault(v *view, f ledger.NotInForce) {
+	f.Path = listed(f.Path)
 	f.Since = in.cfg.Now().UTC().Round(0)
 	if known, ok := v.broken[f.Path]; ok && known.Commit == f.Commit {
 		f.Since = known.Since
 	}
 	v.broken[f.Path] = f
+}
+
+// listed is the name by which a file is listed as not in force: its path. Git takes
+// any bytes for one; what the ledger cannot store, or its index cannot take, is listed
+// quoted and cut, with a sum that tells it from others.
+func listed(path string) string {
+	if utf8.ValidString(path) && len(path) <= schema.MaxPathBytes {
+		return path
+	}
+	const shown = 100
+	return fmt.Sprintf("%q (sha256 %.16x)", path[:min(len(path), shown)], sha256.Sum256([]byte(path)))
 }
 
 // faults lists the files of the branch that are not in force as they stand.

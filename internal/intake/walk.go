@@ -231,7 +231,7 @@ func (s step) paths() []string {
 func (in *Intake) apply(v *view, s step, b *ledger.IntakeBatch) {
 	for _, path := range s.paths() {
 		c := s.changes[path]
-		delete(v.broken, path)
+		delete(v.broken, listed(path))
 		if c.entry == nil {
 			in.drop(v, path, c.commit, b)
 			delete(v.branch, path)
