@@ -4,14 +4,18 @@ package all
 
 import (
 	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/connectors/exec"
 	"github.com/tenure-dev/tenure/connectors/file"
+	"github.com/tenure-dev/tenure/connectors/http"
 	"github.com/tenure-dev/tenure/connectors/postgres"
 )
 
 // Drivers returns one driver of each kind, for [connectors.NewRegistry].
 func Drivers() []connectors.Driver {
 	return []connectors.Driver{
+		exec.Driver{},
 		file.Driver{},
+		http.Driver{},
 		postgres.Driver{},
 	}
 }

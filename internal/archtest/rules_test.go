@@ -46,10 +46,15 @@ var rules = map[string]rule{
 	},
 
 	"connectors":             {packages: []string{"grants"}, external: []string{"github.com/hashicorp/go-multierror", "golang.org/x/sync", "golang.org/x/text"}},
-	"connectors/all":         {packages: []string{"connectors", "connectors/file", "connectors/postgres"}, external: none},
+	"connectors/all":         {packages: []string{"connectors", "connectors/exec", "connectors/file", "connectors/http", "connectors/postgres"}, external: none},
 	"connectors/conformance": {packages: []string{"connectors", "grants"}, testing: true},
+	"connectors/exec":        {packages: []string{"connectors", "connectors/plugin"}, external: []string{"golang.org/x/sys"}},
 	"connectors/file":        {packages: []string{"connectors", "grants"}, external: []string{"golang.org/x/sys", "golang.org/x/text"}},
+	"connectors/http":        {packages: []string{"connectors", "connectors/plugin"}, external: none},
+	"connectors/plugin":      {packages: []string{"connectors", "grants"}, external: []string{"github.com/santhosh-tekuri/jsonschema"}},
 	"connectors/postgres":    {packages: []string{"connectors", "grants"}, kept: []string{"github.com/jackc/pgx"}},
+
+	"connectors/plugin/plugintest": {packages: []string{"connectors", "connectors/conformance", "grants"}, external: none, testing: true},
 
 	"internal/policy": {
 		packages: []string{"grants", "schema", "internal/forge"},
@@ -131,8 +136,9 @@ var rules = map[string]rule{
 	"internal/pgtest": {kept: []string{"github.com/jackc/pgx"}, testing: true},
 
 	// The tests of the whole, and what sets their scene.
-	"internal/e2e":      {external: none, testing: true},
-	"internal/e2e/ways": {external: none, testing: true},
+	"internal/e2e":       {external: none, testing: true},
+	"internal/e2e/ways":  {external: none, testing: true},
+	"internal/e2e/gitea": {external: none, testing: true},
 	"internal/e2e/stage": {
 		packages: []string{
 			"connectors", "connectors/all", "grants", "internal/config", "internal/daemon", "internal/forge", "internal/intake", "internal/ledger",
@@ -153,21 +159,23 @@ var rules = map[string]rule{
 
 // importers names all packages whose code may import one; tests may too.
 var importers = map[string][]string{
-	"connectors/all":             {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
-	"connectors/conformance":     nil,
-	"examples":                   {"cmd/reconciler", "internal/demo"},
-	"internal/archtest":          nil,
-	"internal/daemon":            {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
-	"internal/demo":              {"cmd/reconciler"},
-	"internal/doctest":           nil,
-	"internal/ledger/ledgertest": nil,
-	"internal/e2e":               nil,
-	"internal/e2e/ways":          nil,
-	"internal/e2e/stage":         nil,
-	"internal/minihub":           {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
-	"internal/minihub/hubcheck":  {"internal/e2e/stage"},
-	"internal/pgtest":            nil,
-	"cmd/reconciler":             nil,
+	"connectors/all":               {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
+	"connectors/conformance":       {"connectors/plugin/plugintest"},
+	"connectors/plugin/plugintest": nil,
+	"examples":                     {"cmd/reconciler", "internal/demo"},
+	"internal/archtest":            nil,
+	"internal/daemon":              {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
+	"internal/demo":                {"cmd/reconciler"},
+	"internal/doctest":             nil,
+	"internal/ledger/ledgertest":   nil,
+	"internal/e2e":                 nil,
+	"internal/e2e/ways":            nil,
+	"internal/e2e/gitea":           nil,
+	"internal/e2e/stage":           nil,
+	"internal/minihub":             {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
+	"internal/minihub/hubcheck":    {"internal/e2e/stage"},
+	"internal/pgtest":              nil,
+	"cmd/reconciler":               nil,
 
 	"internal/forge/forgetest":       nil,
 	"internal/forge/gitea/giteatest": nil,
