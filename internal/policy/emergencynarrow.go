@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"strings"
 
@@ -11,8 +12,8 @@ import (
 
 // NarrowEmergency says why a running use of break-glass must end now, because the
 // present state does not allow it any more: its person left or is no emergency
-// requester any more, a role is gone or has lost its emergency terms or what it
-// brought, a target or an account is gone. Empty: it goes on. A use is granted whole,
+// requester any more, a role is gone, has lost its emergency terms or what it brought,
+// or allows less time, a target or an account is gone. Empty: it goes on. A use is granted whole,
 // so what takes away a part of it ends it. It needs neither Git nor the forge: the
 // decision and the trees are enough. A nil branch says the same as trusted; without
 // a trusted state nothing ends.
@@ -26,6 +27,11 @@ func NarrowEmergency(d grants.Decision, trusted, branch *schema.Tree, canonical 
 			doc := &schema.AccessRequest{Emergency: true, Subjects: []string{it.Subject}, Roles: usesOf(state.Roles[it.Role])}
 			if why := now.lost(doc, now.subjects(doc), it); why != "" {
 				return why
+			}
+			if terms, ok := termsFor(doc, state.Roles[it.Role]); ok && len(d.Terms) > 0 {
+				if w := d.Terms[0].Span; w.Until.Sub(w.From) > terms.longest {
+					return fmt.Sprintf("it lasts %s, and role %s allows %s in an emergency now", length(w.Until.Sub(w.From)), it.Role, length(terms.longest))
+				}
 			}
 		}
 	}

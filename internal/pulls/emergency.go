@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -43,11 +44,16 @@ func (p *pass) emergency(ctx context.Context, s *subject) error {
 		s.refused = []string{"the branch was rewritten; nothing is granted until an operator confirms it"}
 		return nil
 	}
+	if _, stands := p.present.Files[file.Path]; stands { // since the pull request branched off
+		s.refused = []string{fmt.Sprintf("%s is on the branch already; an emergency adds a new file", file.Path)}
+		return nil
+	}
 	v := policy.JudgeEmergency(p.judgement(s, request))
 	switch {
 	case !v.Granted:
 		s.refused = failures(v.Checks)
 		if !v.Final {
+			s.unsettled = true
 			p.again(blur)
 		}
 		return nil
@@ -62,6 +68,7 @@ func (p *pass) emergency(ctx context.Context, s *subject) error {
 		return err
 	case blob != file.Blob:
 		s.refused = []string{fmt.Sprintf("the file at the head %s is not the one that was read", abbrev(s.pull.HeadSHA))}
+		s.unsettled = true
 		p.again(blur)
 		return nil
 	}
@@ -136,12 +143,19 @@ func (p *pass) end(ctx context.Context, u *use, why string) error {
 	}
 	p.res.Changed = true
 	p.forget(u.Pull)
+	p.forgetRefused()
 	p.cfg.Log.Warn("break-glass ends before its window closed", "pull", u.Pull, "subject", u.Subject, "why", why)
 	return nil
 }
 
 // forget has a pull request looked at again in this pass.
 func (p *pass) forget(pull int) { delete(p.seen, pull) }
+
+// forgetRefused has those looked at again that asked for break-glass in vain: what
+// stood in the way may be gone.
+func (p *pass) forgetRefused() {
+	maps.DeleteFunc(p.seen, func(_ int, g glance) bool { return g.refused })
+}
 
 // again asks for another look before the next poll.
 func (p *pass) again(in time.Duration) {

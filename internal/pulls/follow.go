@@ -145,6 +145,7 @@ func (p *pass) review(ctx context.Context, u *use, pull forge.PullRequest, pushe
 	}
 	u.ReviewedAt, u.Reviewers = p.cfg.Now(), v.Approvers
 	p.forget(u.Pull)
+	p.forgetRefused()
 	p.cfg.Log.Info("a use of break-glass was reviewed", "pull", u.Pull, "subject", u.Subject, "by", u.Reviewers)
 	return p.put(ctx, u, ledger.EventEmergencyReviewed, "break-glass was reviewed by "+strings.Join(u.Reviewers, ", "))
 }

@@ -105,7 +105,9 @@ func (d *Desk) Pass(ctx context.Context) (Result, error) {
 	var res Result
 	now, ok := d.cfg.Present()
 	if !ok {
-		return res, nil // the branch was never read; the first look comes first
+		// The branch was never read, or another replica reads it now. Only who reads it
+		// can look at pull requests, so nobody is kept from it.
+		return res, d.Close(ctx)
 	}
 	if d.lease == nil {
 		l, err := d.cfg.Ledger.Acquire(ctx, "pulls")
@@ -152,7 +154,11 @@ func (p *pass) run(ctx context.Context) error {
 	errs = multierror.Append(errs, err)
 	errs = multierror.Append(errs, p.remind(ctx))
 	p.count()
-	if !p.cfg.Quiet {
+	if p.cfg.Quiet {
+		for _, s := range looked {
+			p.saw(s)
+		}
+	} else {
 		errs = multierror.Append(errs, p.speak(budget, looked))
 	}
 	return errs.ErrorOrNil()
@@ -198,14 +204,20 @@ func (p *pass) look(ctx context.Context) ([]*subject, error) {
 		}
 		due = append(due, s)
 	}
-	// The newest first: an emergency is new, and must not wait for a backlog.
-	slices.SortFunc(due, func(a, b *subject) int { return b.pull.CreatedAt.Compare(a.pull.CreatedAt) })
+	p.inOrder(due)
+	more := len(due) > batch
+	due = due[:min(len(due), batch)]
 	errs := each(due, func(s *subject) error {
 		if err := p.read(ctx, s); err != nil {
 			return fmt.Errorf("pull request %d: %w", s.pull.Number, err)
 		}
-		return p.emergency(ctx, s)
+		err := p.emergency(ctx, s)
+		s.unsettled = s.unsettled || err != nil
+		return err
 	})
+	if more && errs == nil { // otherwise the caller backs off
+		p.again(time.Second)
+	}
 	return slices.DeleteFunc(due, func(s *subject) bool { return s.files == nil }), errs
 }
 

@@ -43,6 +43,9 @@ func (p *pass) status(s *subject, all []outlook) forge.Status {
 	case s.tooMany:
 		st.State, st.Description = forge.StatusFailure, "changes too many files to be looked at"
 		return st
+	case len(p.twins(s.pull)) > 0:
+		st.State, st.Description = forge.StatusFailure, "other open pull requests have the same head: "+numbers(p.twins(s.pull))
+		return st
 	case len(all) == 0:
 		st.Description = "no access is asked for or changed"
 		return st
@@ -105,6 +108,9 @@ func (p *pass) headline(b *strings.Builder, s *subject, all []outlook) {
 	default:
 		b.WriteString("**Tenure**: everything here takes effect when it is merged.\n")
 	}
+	if twins := p.twins(s.pull); len(twins) > 0 {
+		fmt.Fprintf(b, "\nOther open pull requests have the same head (%s). One status cannot speak for several: close those that are not meant, or add a commit to one.\n", numbers(twins))
+	}
 	switch u := s.emergency; {
 	case u == nil && len(s.refused) > 0:
 		b.WriteString("\n**Break-glass: no access was given**, because:\n\n")
@@ -163,6 +169,15 @@ func items(b *strings.Builder, lines []string) {
 		}
 		fmt.Fprintf(b, "- %s\n", markdown.Code(l))
 	}
+}
+
+// numbers prints the numbers of pull requests.
+func numbers(list []int) string {
+	out := make([]string, len(list))
+	for i, n := range list {
+		out[i] = fmt.Sprintf("#%d", n)
+	}
+	return strings.Join(out, ", ")
 }
 
 func abbrev(commit string) string { return commit[:min(len(commit), 12)] }

@@ -23,6 +23,7 @@ type subject struct {
 	baseChange time.Time
 	emergency  *use     // of this pull request; nil: none
 	refused    []string // why a request with emergency: true got no access; none: it did, or asked for none
+	unsettled  bool     // what it brings could not be judged yet: it is looked at again in any case
 }
 
 // changed is one file that a pull request changes, parsed.
@@ -50,6 +51,8 @@ type glance struct {
 	branch     *schema.Tree
 	standing   []intake.Standing // of its paths
 	paths      []string
+	twins      []int
+	refused    bool // it asked for break-glass in vain
 }
 
 // refresh is how often a pull request is looked at although nobody touched it:
@@ -68,7 +71,7 @@ func (p *pass) stale(g glance, pull forge.PullRequest) bool {
 	if g.at.Sub(pull.UpdatedAt) < blur || p.repo.Now.Sub(g.at) >= refresh {
 		return true
 	}
-	return g.trusted != p.present.Trusted || g.branch != p.present.Branch || !slices.Equal(g.standing, p.standing(g.paths))
+	return g.trusted != p.present.Trusted || !slices.Equal(g.twins, p.twins(pull)) || g.branch != p.present.Branch || !slices.Equal(g.standing, p.standing(g.paths))
 }
 
 func (p *pass) standing(paths []string) []intake.Standing {
@@ -79,11 +82,12 @@ func (p *pass) standing(paths []string) []intake.Standing {
 	return out
 }
 
-// saw notes that everything was said about a pull request.
+// saw notes that everything was said about a pull request; one that is not settled
+// is looked at again all the same.
 func (p *pass) saw(s *subject) {
 	g := glance{
 		head: s.pull.HeadSHA, base: s.pull.BaseRef, updated: s.pull.UpdatedAt, at: p.repo.Now,
-		trusted: p.present.Trusted, branch: p.present.Branch,
+		trusted: p.present.Trusted, branch: p.present.Branch, twins: p.twins(s.pull), refused: len(s.refused) > 0,
 	}
 	for _, f := range s.files {
 		g.paths = append(g.paths, f.Path)
@@ -94,6 +98,10 @@ func (p *pass) saw(s *subject) {
 	g.standing = p.standing(g.paths)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if s.unsettled {
+		p.forget(s.pull.Number)
+		return
+	}
 	p.seen[s.pull.Number] = g
 }
 

@@ -1,12 +1,15 @@
 package ways_test
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tenure-dev/tenure/internal/e2e/stage"
 	"github.com/tenure-dev/tenure/internal/ledger"
+	"github.com/tenure-dev/tenure/internal/minihub"
 )
 
 // glass is a stage on which alice and bob may break the glass of the role ops.
@@ -339,4 +342,76 @@ func TestAnEmergencySurvivesARestartAndIsNotRepeatedByIt(t *testing.T) {
 	if n := len(s.Events(ledger.EventEmergency)); n != 1 {
 		t.Errorf("%d uses were granted", n)
 	}
+}
+
+func TestALowerLimitEndsARunningEmergency(t *testing.T) {
+	s := glass(t, nil)
+	s.Ask("alice", file(urgent()))
+	s.Pass()
+	s.Expect("bastion", "ops,alice")
+	s.Push("erin", stage.Change{Write: map[string]string{"roles/ops.yaml": stage.Role("ops", "{target: bastion, group: ops}") +
+		"emergency: {requesters: [on-call], maxDuration: 30m, reviewWithin: 24h}\n"}})
+	over(s)
+}
+
+func TestAnEmergencyInPlaceOfAFileOnTheBranchGrantsNothing(t *testing.T) {
+	s := glass(t, nil)
+	s.Push("alice", stage.Change{Branch: "help", Write: file(urgent())})
+	s.Push("bob", stage.Change{Write: file(stage.Request("bob", "ops", "duration: 1h"))})
+	n := s.Open("alice", "help")
+	shut(s, n, "is on the branch already")
+}
+
+func TestAnEmergencyWaitsForAPushRecordThatIsLate(t *testing.T) {
+	s := glass(t, nil)
+	s.Hub.Fail(func(r *http.Request) *minihub.Failure {
+		if strings.HasSuffix(r.URL.Path, "/activity") && r.URL.Query().Get("ref") == "refs/heads/help" {
+			return &minihub.Failure{Status: http.StatusNotFound}
+		}
+		return nil
+	})
+	s.Propose("alice", stage.Change{Branch: "help", Write: file(urgent())})
+	for range 5 {
+		s.Pass()
+		s.Expect("bastion")
+		s.Advance(6 * time.Second)
+	}
+	s.Hub.Fail(nil)
+	s.Pass()
+	s.Expect("bastion", "ops,alice")
+	s.Advance(time.Hour)
+	over(s)
+}
+
+func TestAnEmergencyMergedAndDeletedBetweenTwoLooksEndsSoon(t *testing.T) {
+	s := glass(t, nil)
+	n := s.Ask("alice", file(urgent()))
+	s.Pass()
+	s.Approve(n, "carol")
+	s.Merge(n)
+	s.Push("erin", stage.Change{Remove: []string{asked}})
+	s.Pass()
+	s.Advance(11 * time.Minute)
+	over(s)
+}
+
+func TestPullRequestsThatCannotBeReadDoNotHoldUpAnEmergency(t *testing.T) {
+	s := glass(t, nil)
+	s.Ask("alice", file(urgent()))
+	for i := range 9 {
+		path := fmt.Sprintf("requests/flood-%d.yaml", i)
+		s.Ask("mallory", map[string]string{path: stage.Request("mallory", "ops", "duration: 1h", "emergency: true")})
+	}
+	// Every other pull request is answered by nothing but a closed connection.
+	s.Hub.Fail(func(r *http.Request) *minihub.Failure {
+		if strings.Contains(r.URL.Path, "/pulls/1/files") {
+			return nil
+		}
+		if strings.HasSuffix(r.URL.Path, "/files") {
+			return &minihub.Failure{Status: http.StatusBadGateway}
+		}
+		return nil
+	})
+	_ = s.TryPass()
+	s.Expect("bastion", "ops,alice")
 }

@@ -200,3 +200,64 @@ func TestSilenceIsKeptAndTheGlassBreaksAllTheSame(t *testing.T) {
 		t.Error("something was said")
 	}
 }
+
+func TestAnEmergencyThatWaitedForAReviewBeginsWithIt(t *testing.T) {
+	s := glass(t, nil)
+	first := s.Ask("alice", file(urgent("duration: 30m")))
+	s.Pass()
+	s.Advance(10 * time.Minute)
+	s.Ask("alice", map[string]string{"requests/again.yaml": urgent()})
+	s.Pass()
+	s.Advance(25 * time.Minute)
+	s.Pass()
+	s.Expect("bastion")
+	s.Approve(first, "carol")
+	s.Pass()
+	s.Expect("bastion", "ops,alice")
+	s.Advance(46 * time.Minute)
+	s.Pass()
+	s.Expect("bastion")
+}
+
+func TestTheStatusOfAHeadIsThatOfAllItsPullRequests(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Push("alice", stage.Change{Branch: "one", Write: file(ask("duration: 2h"))})
+	n := s.Open("alice", "one")
+	s.Approve(n, "carol")
+	s.Pass()
+	if st := s.Status(n); st.State != "success" {
+		t.Fatalf("status alone: %+v", st)
+	}
+	s.Advance(10 * time.Second)
+	s.Pass()
+	s.Move("mallory", "two", s.Head("one"))
+	twin := s.Open("mallory", "two")
+	s.Pass()
+	s.Advance(10 * time.Second)
+	s.Pass()
+	must(t, s.Hub.Comment(stage.Repo, n, stage.Login("alice"), "Please look."))
+	s.Pass()
+	if st := s.Status(n); st.State == "success" {
+		t.Errorf("status with a twin: %+v", st)
+	}
+	s.Second()
+	must(t, s.Hub.ClosePull(stage.Repo, twin, stage.Login("mallory")))
+	s.Pass()
+	if st := s.Status(n); st.State != "success" {
+		t.Errorf("status alone again: %+v", st)
+	}
+}
+
+func TestWhatDidNotChangeIsNotReadAgainInSilence(t *testing.T) {
+	s := begin(t, stage.Options{Forge: ", report: none"})
+	s.Ask("alice", file(ask()))
+	s.Advance(10 * time.Second)
+	s.Pass()
+	s.Hub.ResetRequests()
+	s.Pass()
+	for _, r := range s.Hub.Requests() {
+		if strings.HasSuffix(r.Path, "/files") {
+			t.Errorf("read again: %s", r.Path)
+		}
+	}
+}
