@@ -106,7 +106,8 @@ type scopeRow struct {
 
 // putScopes replaces the scopes of all targets; if that changes something, workers
 // are woken. What was exclusive before keeps since when, and that its first list was
-// confirmed.
+// confirmed. What becomes exclusive is covered by no word that was given before: at the
+// same head that was about others, or about an earlier life of it.
 func (w *write) putScopes(ctx context.Context, scopes []Scope) error {
 	want := map[scopeKey]scopeRow{}
 	for _, s := range scopes {
@@ -127,7 +128,7 @@ func (w *write) putScopes(ctx context.Context, scopes []Scope) error {
 	if err != nil {
 		return err
 	}
-	var gone, put [][]any
+	var gone, put, unsaid [][]any
 	for k := range have {
 		if _, wanted := want[k]; !wanted {
 			gone = append(gone, []any{k.target, k.entitlement})
@@ -137,6 +138,8 @@ func (w *write) putScopes(ctx context.Context, scopes []Scope) error {
 		old, known := have[k]
 		if old.exclusive != 0 && row.exclusive != 0 {
 			row.since, row.listed = old.since, old.listed
+		} else if row.exclusive != 0 {
+			unsaid = append(unsaid, []any{string(Strangers), row.since})
 		}
 		if !known || old != row {
 			put = append(put, []any{k.target, k.entitlement, row.exclusive, row.keep, row.since, row.listed, row.waits})
@@ -146,6 +149,9 @@ func (w *write) putScopes(ctx context.Context, scopes []Scope) error {
 		return nil
 	}
 	w.version++
+	if err := w.ExecMany(ctx, `DELETE FROM confirmations WHERE reason = $1 AND commit_hash = $2`, unsaid); err != nil {
+		return err
+	}
 	if err := w.ExecMany(ctx, `DELETE FROM scopes WHERE target = $1 AND entitlement = $2`, gone); err != nil {
 		return err
 	}

@@ -80,3 +80,35 @@ func strangersConfirmed(t *testing.T, b Backend) {
 		t.Errorf("%d confirmations in the chain, want 2", len(events))
 	}
 }
+
+// A word on a first list covers what was on it, and nothing that becomes exclusive at
+// the same head later.
+func strangersOfOneHead(t *testing.T, b Backend) {
+	l, _ := open(t, b)
+	lease := acquire(t, l, "intake")
+	owns := func(entitlements ...string) {
+		t.Helper()
+		scopes := []ledger.Scope{}
+		for _, e := range entitlements {
+			scopes = append(scopes, ledger.Scope{Target: "orders-db", Entitlement: e, Exclusive: true, Since: "h1"})
+		}
+		ok(t, l.TakeIn(t.Context(), lease, ledger.IntakeBatch{Scopes: scopes}))
+	}
+	confirmed := func(want bool) {
+		t.Helper()
+		if got := must(l.StrangersConfirmed(t.Context()))(t); got["h1"] != want {
+			t.Errorf("confirmed: %v", got)
+		}
+	}
+	owns("role=rw")
+	ok(t, l.ConfirmStrangers(t.Context(), "h1", "bob"))
+	owns("role=rw")
+	confirmed(true)
+	owns("role=rw", "role=ro")
+	confirmed(false)
+	ok(t, l.ConfirmStrangers(t.Context(), "h1", "bob"))
+	confirmed(true)
+	owns()
+	owns("role=rw")
+	confirmed(false)
+}

@@ -40,6 +40,7 @@ func Run(t *testing.T, b Backend) {
 		"scopes are replaced":                               scopes,
 		"what is exclusive keeps since when":                exclusive,
 		"strangers are confirmed by their own word":         strangersConfirmed,
+		"a word on strangers covers its own list":           strangersOfOneHead,
 		"the head is kept":                                  headKept,
 		"the repository is pinned once":                     repositoryPinned,
 		"version changes with what workers react to":        versionChanges,
