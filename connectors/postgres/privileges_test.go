@@ -332,6 +332,8 @@ func TestARoleThatWasTamperedWithIsMendedOrRefused(t *testing.T) {
 	for undo, do := range map[string]string{
 		"REVOKE DELETE ON app.orders FROM " + role:       "GRANT DELETE ON app.orders TO " + role,
 		"REVOKE SELECT (id) ON app.refunds FROM " + role: "GRANT SELECT (id) ON app.refunds TO " + role,
+		"REVOKE UPDATE (id) ON app.orders FROM " + role:  "GRANT UPDATE (id) ON app.orders TO " + role,
+		"REVOKE SELECT ON app.orders FROM " + role:       "GRANT SELECT ON app.orders TO " + role + " WITH GRANT OPTION",
 		"REVOKE orders_rw FROM " + role:                  "GRANT orders_rw TO " + role,
 		"ALTER ROLE " + role + " NOCREATEDB":             "ALTER ROLE " + role + " CREATEDB",
 		"REVOKE CREATE ON DATABASE second FROM " + role:  "GRANT CREATE ON DATABASE second TO " + role,

@@ -2,7 +2,7 @@
 -- this database, and one without a kind for anything else, with words for people.
 WITH r AS MATERIALIZED (SELECT * FROM pg_roles WHERE rolname::text = ANY ($1::text[]))
 SELECT r.rolname::text,
-       CASE WHEN d.deptype <> 'a' OR d.objsubid <> 0 OR elsewhere THEN ''
+       CASE WHEN d.deptype <> 'a' OR d.objsubid <> 0 THEN ''
             WHEN c.relkind = 'S' THEN 'sequence' WHEN c.oid IS NOT NULL THEN 'table' WHEN p.oid IS NOT NULL THEN 'function'
             WHEN s.oid IS NOT NULL THEN 'schema' WHEN b.oid IS NOT NULL THEN 'database' ELSE '' END,
        d.classid, d.objid, coalesce(n.nspname::text, ''),
