@@ -94,7 +94,7 @@ Exit codes of every command:
 	root.AddCommand(
 		a.runCmd(), a.validateCmd(), a.planCmd(), a.statusCmd(), a.explainCmd(), a.doctorCmd(),
 		a.requestCmd(), a.extendCmd(), a.revokeCmd(),
-		a.codeownersCmd(), a.policyCmd(), a.pauseCmd(), a.resumeCmd(),
+		a.codeownersCmd(), a.policyCmd(), a.pluginCmd(), a.pauseCmd(), a.resumeCmd(),
 		a.confirmCmd(), a.initCmd(), a.schemaCmd(), a.demoCmd(), a.completionCmd(), a.versionCmd(),
 	)
 	root.SetHelpCommand(a.helpCmd())

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/connectors/plugin"
 	"github.com/tenure-dev/tenure/internal/config"
 	"github.com/tenure-dev/tenure/schema"
 )
@@ -16,17 +17,21 @@ import (
 // configKind prints the schema of the reconciler's own configuration.
 const configKind = "config"
 
+// pluginKind prints the schema of the messages between the reconciler and plug-ins.
+const pluginKind = "plugin"
+
 // connectorKind prints what one connector takes.
 const connectorKind = "connector"
 
 func (a *app) schemaCmd() *cobra.Command {
-	kinds := append(schema.Kinds(), configKind, connectorKind)
+	kinds := append(schema.Kinds(), configKind, connectorKind, pluginKind)
 	return &cobra.Command{
 		Use:   "schema [KIND] [NAME]",
 		Short: "Print the JSON Schema of a document kind, or list the kinds",
 		Long: `Print the JSON Schema of a document kind, for editors and other tools.
 "config" is the reconciler's own configuration, reconciler.yaml. "connector NAME"
 is what a connector takes as a target's settings there and as a role's entitlement.
+"plugin" is the messages between the reconciler and a plug-in.
 
 Kinds: ` + strings.Join(kinds, ", "),
 		Example: `  reconciler schema
@@ -50,6 +55,10 @@ Kinds: ` + strings.Join(kinds, ", "),
 			}
 			if args[0] == configKind {
 				_, err := a.out.Write(config.Schema())
+				return err
+			}
+			if args[0] == pluginKind {
+				_, err := a.out.Write(plugin.Schema())
 				return err
 			}
 			text, ok := schema.JSONSchema(args[0])

@@ -54,6 +54,7 @@ var rules = map[string]rule{
 	"connectors/plugin":      {packages: []string{"connectors", "grants"}, external: []string{"github.com/santhosh-tekuri/jsonschema"}},
 	"connectors/postgres":    {packages: []string{"connectors", "grants"}, kept: []string{"github.com/jackc/pgx"}},
 
+	"connectors/plugin/check":      {packages: []string{"connectors", "grants"}, external: none},
 	"connectors/plugin/plugintest": {packages: []string{"connectors", "connectors/conformance", "grants"}, external: none, testing: true},
 
 	"internal/policy": {
