@@ -84,14 +84,16 @@ func TestAHostileServerIsAnErrorWithoutSecretsAndNeverAHang(t *testing.T) {
 		handler nethttp.HandlerFunc
 		want    string
 	}{
-		"redirect":    {func(w nethttp.ResponseWriter, r *nethttp.Request) { nethttp.Redirect(w, r, "/elsewhere", 307) }, "redirects are not followed"},
+		"redirect": {func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			nethttp.Redirect(w, r, "/elsewhere", nethttp.StatusTemporaryRedirect)
+		}, "redirects are not followed"},
 		"not signed":  {func(w nethttp.ResponseWriter, r *nethttp.Request) { _, _ = io.WriteString(w, key) }, "not signed"},
 		"another key": {func(w nethttp.ResponseWriter, r *nethttp.Request) { answer(w, r, key+"x") }, "not signed"},
 		"echo": {func(w nethttp.ResponseWriter, r *nethttp.Request) {
 			w.Header().Set(headerSignature, r.Header.Get(headerSignature))
 			_, _ = io.Copy(w, r.Body)
 		}, "not signed"},
-		"unauthorized": {func(w nethttp.ResponseWriter, r *nethttp.Request) { nethttp.Error(w, key, 401) }, "setting key"},
+		"unauthorized": {func(w nethttp.ResponseWriter, r *nethttp.Request) { nethttp.Error(w, key, nethttp.StatusUnauthorized) }, "setting key"},
 		"failure":      {func(w nethttp.ResponseWriter, r *nethttp.Request) { nethttp.Error(w, key, 500) }, "status 500"},
 		"no content":   {func(w nethttp.ResponseWriter, r *nethttp.Request) { w.WriteHeader(204) }, "status 204"},
 		"endless": {func(w nethttp.ResponseWriter, r *nethttp.Request) {
