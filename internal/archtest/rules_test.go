@@ -22,6 +22,7 @@ var kept = []string{
 	"github.com/bradleyfalzon/ghinstallation",
 	"github.com/getkin/kin-openapi",
 	"github.com/go-git/go-git",
+	"github.com/go-sql-driver/mysql",
 	"github.com/gofri/go-github-ratelimit",
 	"github.com/google/go-github",
 	"github.com/jackc/pgx",
@@ -46,15 +47,17 @@ var rules = map[string]rule{
 	},
 
 	"connectors":             {packages: []string{"grants"}, external: []string{"github.com/hashicorp/go-multierror", "golang.org/x/sync", "golang.org/x/text"}},
-	"connectors/all":         {packages: []string{"connectors", "connectors/exec", "connectors/file", "connectors/http", "connectors/postgres"}, external: none},
+	"connectors/all":         {packages: []string{"connectors", "connectors/exec", "connectors/file", "connectors/http", "connectors/mysql", "connectors/postgres"}, external: none},
 	"connectors/conformance": {packages: []string{"connectors", "grants"}, testing: true},
 	"connectors/exec":        {packages: []string{"connectors", "connectors/plugin"}, external: []string{"golang.org/x/sys"}},
 	"connectors/file":        {packages: []string{"connectors", "grants"}, external: []string{"golang.org/x/sys", "golang.org/x/text"}},
 	"connectors/http":        {packages: []string{"connectors", "connectors/plugin"}, external: none},
+	"connectors/mysql":       {packages: []string{"connectors", "grants"}, kept: []string{"github.com/go-sql-driver/mysql"}},
 	"connectors/plugin":      {packages: []string{"connectors", "grants"}, external: []string{"github.com/santhosh-tekuri/jsonschema"}},
 	"connectors/postgres":    {packages: []string{"connectors", "grants"}, kept: []string{"github.com/jackc/pgx"}},
 
 	"connectors/plugin/check":      {packages: []string{"connectors", "grants"}, external: none},
+	"connectors/mysql/mysqltest":   {kept: []string{"github.com/go-sql-driver/mysql"}, testing: true},
 	"connectors/plugin/plugintest": {packages: []string{"connectors", "connectors/conformance", "grants"}, external: none, testing: true},
 
 	"internal/policy": {
@@ -162,6 +165,7 @@ var rules = map[string]rule{
 var importers = map[string][]string{
 	"connectors/all":               {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
 	"connectors/conformance":       {"connectors/plugin/plugintest"},
+	"connectors/mysql/mysqltest":   nil,
 	"connectors/plugin/plugintest": nil,
 	"examples":                     {"cmd/reconciler", "internal/demo"},
 	"internal/archtest":            nil,
