@@ -34,7 +34,7 @@ test: setup ## Run all tests; REQUIRE_SERVERS=1 allows none to be left out
 .PHONY: test-forges
 test-forges: setup ## Build a Gitea once (six minutes) and run the tests of the forges, against it too
 	@scripts/build-gitea >/dev/null
-	@REQUIRE_GITEA=1 TESTFLAGS="-parallel=4 -count=1" scripts/test ./internal/forge/...
+	@REQUIRE_GITEA=1 TESTFLAGS="-parallel=4 -count=1" scripts/test ./internal/forge/... ./internal/e2e/gitea/
 
 .PHONY: test-connectors
 test-connectors: ## Test every connector on its real server; print what each passed

@@ -141,6 +141,8 @@ ENABLED = false
 ENABLED = false
 [packages]
 ENABLED = false
+[webhook]
+ALLOWED_HOST_LIST = loopback
 [session]
 PROVIDER = memory
 [api]
