@@ -234,6 +234,15 @@ func TestWhatMayBeGranted(t *testing.T) {
 	}
 }
 
+func TestTheReconcilersOwnLoginIsNobodysAccess(t *testing.T) {
+	s := start(t)
+	s.Exec(t, "", "GRANT orders_rw TO tenure WITH ADMIN OPTION", "GRANT orders_rw TO alice")
+	found, err := openClosing(t, s, "tenure", nil).Observe(t.Context(), []string{"role=orders_rw"})
+	if err != nil || len(found) != 1 || found[0].Account != "alice" {
+		t.Errorf("%v, %v", found, err)
+	}
+}
+
 func TestARightThatIsMissingIsNamed(t *testing.T) {
 	s := start(t)
 	c := openClosing(t, s, "weak", nil)

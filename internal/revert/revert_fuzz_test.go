@@ -57,7 +57,7 @@ func FuzzPullRequest(f *testing.F) {
 		// What the loader and the ledger let through.
 		for _, s := range []string{path, subject, entitlement, ticket + "x"} {
 			if s == "" || s != strings.TrimSpace(s) || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
-				t.Skip()
+				return
 			}
 		}
 		end := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
