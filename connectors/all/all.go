@@ -7,6 +7,7 @@ import (
 	"github.com/tenure-dev/tenure/connectors/exec"
 	"github.com/tenure-dev/tenure/connectors/file"
 	"github.com/tenure-dev/tenure/connectors/http"
+	"github.com/tenure-dev/tenure/connectors/kubernetes"
 	"github.com/tenure-dev/tenure/connectors/mysql"
 	"github.com/tenure-dev/tenure/connectors/postgres"
 )
@@ -17,6 +18,7 @@ func Drivers() []connectors.Driver {
 		exec.Driver{},
 		file.Driver{},
 		http.Driver{},
+		kubernetes.Driver{},
 		mysql.Driver{},
 		postgres.Driver{},
 	}

@@ -32,6 +32,9 @@ var kept = []string{
 	"github.com/rogpeppe/go-internal",
 	"github.com/spf13/cobra",
 	"gitlab.com/gitlab-org/api/client-go",
+	"k8s.io/api",
+	"k8s.io/apimachinery",
+	"k8s.io/client-go",
 	"modernc.org/sqlite",
 	"pgregory.net/rapid",
 }
@@ -47,18 +50,20 @@ var rules = map[string]rule{
 	},
 
 	"connectors":             {packages: []string{"grants"}, external: []string{"github.com/hashicorp/go-multierror", "golang.org/x/sync", "golang.org/x/text"}},
-	"connectors/all":         {packages: []string{"connectors", "connectors/exec", "connectors/file", "connectors/http", "connectors/mysql", "connectors/postgres"}, external: none},
+	"connectors/all":         {packages: []string{"connectors", "connectors/exec", "connectors/file", "connectors/http", "connectors/kubernetes", "connectors/mysql", "connectors/postgres"}, external: none},
 	"connectors/conformance": {packages: []string{"connectors", "grants"}, testing: true},
 	"connectors/exec":        {packages: []string{"connectors", "connectors/plugin"}, external: []string{"golang.org/x/sys"}},
 	"connectors/file":        {packages: []string{"connectors", "grants"}, external: []string{"golang.org/x/sys", "golang.org/x/text"}},
 	"connectors/http":        {packages: []string{"connectors", "connectors/plugin"}, external: none},
+	"connectors/kubernetes":  {packages: []string{"connectors", "grants"}, kept: []string{"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"}},
 	"connectors/mysql":       {packages: []string{"connectors", "grants"}, kept: []string{"github.com/go-sql-driver/mysql"}},
 	"connectors/plugin":      {packages: []string{"connectors", "grants"}, external: []string{"github.com/santhosh-tekuri/jsonschema"}},
 	"connectors/postgres":    {packages: []string{"connectors", "grants"}, kept: []string{"github.com/jackc/pgx"}},
 
-	"connectors/plugin/check":      {packages: []string{"connectors", "grants"}, external: none},
-	"connectors/mysql/mysqltest":   {kept: []string{"github.com/go-sql-driver/mysql"}, testing: true},
-	"connectors/plugin/plugintest": {packages: []string{"connectors", "connectors/conformance", "grants"}, external: none, testing: true},
+	"connectors/plugin/check":        {packages: []string{"connectors", "grants"}, external: none},
+	"connectors/kubernetes/kubetest": {testing: true},
+	"connectors/mysql/mysqltest":     {kept: []string{"github.com/go-sql-driver/mysql"}, testing: true},
+	"connectors/plugin/plugintest":   {packages: []string{"connectors", "connectors/conformance", "grants"}, external: none, testing: true},
 
 	"internal/policy": {
 		packages: []string{"grants", "schema", "internal/forge"},
