@@ -45,6 +45,7 @@ func (p *pass) followOne(ctx context.Context, u *use) error {
 	if err != nil {
 		return err
 	}
+	p.shut[u.Pull] = pull.State != "open"
 	pushes, err := forge.HeadPushes(ctx, p.cfg.Forge, pull)
 	if err != nil {
 		return err

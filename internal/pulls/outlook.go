@@ -111,6 +111,10 @@ func (p *pass) request(o *outlook, s *subject, request *schema.AccessRequest, st
 		o.what = "A change of a request for access. Until it is proven, only what both versions allow is in force."
 	}
 	o.judged(v)
+	if o.verdict == waits && exists && stood.InForce && policy.OnlyTakesAway(stood.Request, request, stood.FirstMerged) {
+		o.verdict = takesEffect
+		o.what = "Only takes away from a request: that takes effect at the merge, and needs no approval. Without one, though, the file cannot be built on later."
+	}
 	if len(o.wrong) == 0 && p.over(o.path) {
 		o.verdict, o.wrong = refused, []string{"this request has ended, and ended is final; ask with a new file"}
 	}

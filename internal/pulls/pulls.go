@@ -73,6 +73,7 @@ type Desk struct {
 	cfg   Config
 	lease *ledger.Lease
 	seen  map[int]glance // what was looked at already, by pull request
+	told  map[int]string // what was said of a use on a pull request that is no longer open
 }
 
 // New returns a desk that has looked at nothing yet.
@@ -80,7 +81,7 @@ func New(cfg Config) (*Desk, error) {
 	if cfg.Forge == nil || cfg.Ledger == nil || cfg.Present == nil || cfg.Canonical == nil || cfg.Now == nil || cfg.Log == nil {
 		return nil, errors.New("pulls: forge, ledger, what is in force, canonical forms, clock and log are needed")
 	}
-	return &Desk{cfg: cfg, seen: map[int]glance{}}, nil
+	return &Desk{cfg: cfg, seen: map[int]glance{}, told: map[int]string{}}, nil
 }
 
 // Close gives the lease back.
@@ -116,7 +117,7 @@ func (d *Desk) Pass(ctx context.Context) (Result, error) {
 		}
 		d.lease = l
 	}
-	p := &pass{Desk: d, present: now, res: &res}
+	p := &pass{Desk: d, present: now, res: &res, shut: map[int]bool{}}
 	err := p.run(ctx)
 	if errors.Is(err, ledger.ErrLostLease) {
 		d.lease = nil
@@ -129,7 +130,8 @@ type pass struct {
 	*Desk
 	present intake.Present
 	res     *Result
-	uses    []*use // every use of break-glass that is running or not reviewed
+	uses    []*use       // every use of break-glass that is running or not reviewed
+	shut    map[int]bool // whose pull request is no longer open
 
 	mu   sync.Mutex // guards uses and res while several pull requests are looked at
 	repo forge.Repository
@@ -159,7 +161,7 @@ func (p *pass) run(ctx context.Context) error {
 			p.saw(s)
 		}
 	} else {
-		errs = multierror.Append(errs, p.speak(budget, looked))
+		errs = multierror.Append(errs, p.speak(budget, looked), p.conclude(budget))
 	}
 	return errs.ErrorOrNil()
 }

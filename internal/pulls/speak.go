@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hashicorp/go-multierror"
+
 	"github.com/tenure-dev/tenure/internal/forge"
 	"github.com/tenure-dev/tenure/internal/markdown"
 )
@@ -111,27 +113,50 @@ func (p *pass) headline(b *strings.Builder, s *subject, all []outlook) {
 	if twins := p.twins(s.pull); len(twins) > 0 {
 		fmt.Fprintf(b, "\nOther open pull requests have the same head (%s). One status cannot speak for several: close those that are not meant, or add a commit to one.\n", numbers(twins))
 	}
-	switch u := s.emergency; {
-	case u == nil && len(s.refused) > 0:
+	switch {
+	case s.emergency != nil:
+		b.WriteString("\n" + p.glass(s.emergency))
+	case len(s.refused) > 0:
 		b.WriteString("\n**Break-glass: no access was given**, because:\n\n")
 		items(b, s.refused)
-	case u == nil:
-	default:
-		w := Window(u.row.Decision)
-		switch {
-		case u.EndedBy != "":
-			fmt.Fprintf(b, "\n**Break-glass:** %s had access from %s to %s: %s.", markdown.Code(u.Subject), stamp(w.From), stamp(u.row.Decision.Ends()), markdown.Code(u.EndedBy))
-		case u.over(p.cfg.Now()):
-			fmt.Fprintf(b, "\n**Break-glass:** %s had access from %s to %s.", markdown.Code(u.Subject), stamp(w.From), stamp(w.Until))
-		default:
-			fmt.Fprintf(b, "\n**Break-glass:** %s has access now, until %s. A push, a change of the base branch or closing this pull request ends it.", markdown.Code(u.Subject), stamp(w.Until))
-		}
-		if u.ReviewedAt.IsZero() {
-			fmt.Fprintf(b, " A review is due by %s: approve here who may approve such a request. Until then %s gets no other break-glass for %s.\n", stamp(u.ReviewBy), markdown.Code(u.Subject), markdown.Codes(u.Roles))
-		} else {
-			fmt.Fprintf(b, " Reviewed by %s.\n", markdown.Codes(u.Reviewers))
-		}
 	}
+}
+
+// glass says how a use of break-glass stands.
+func (p *pass) glass(u *use) string {
+	var b strings.Builder
+	w, who := Window(u.row.Decision), markdown.Code(u.Subject)
+	switch {
+	case u.EndedBy != "":
+		fmt.Fprintf(&b, "**Break-glass:** %s had access from %s to %s: %s.", who, stamp(w.From), stamp(u.row.Decision.Ends()), markdown.Code(u.EndedBy))
+	case u.over(p.cfg.Now()):
+		fmt.Fprintf(&b, "**Break-glass:** %s had access from %s to %s.", who, stamp(w.From), stamp(w.Until))
+	default:
+		fmt.Fprintf(&b, "**Break-glass:** %s has access now, until %s. A push, a change of the base branch or closing this pull request ends it.", who, stamp(w.Until))
+	}
+	if u.ReviewedAt.IsZero() {
+		fmt.Fprintf(&b, " A review is due by %s: approve here who may approve such a request. Until then %s gets no other break-glass for %s.\n", stamp(u.ReviewBy), who, markdown.Codes(u.Roles))
+	} else {
+		fmt.Fprintf(&b, " Reviewed by %s.\n", markdown.Codes(u.Reviewers))
+	}
+	return b.String()
+}
+
+// conclude says how a use stands on its pull request that is no longer open.
+func (p *pass) conclude(ctx context.Context) error {
+	var errs *multierror.Error
+	for _, u := range p.uses {
+		text := p.glass(u)
+		if !p.shut[u.Pull] || p.told[u.Pull] == text {
+			continue
+		}
+		if err := p.cfg.Forge.PutComment(ctx, u.Pull, commentKey, text); err != nil {
+			errs = multierror.Append(errs, fmt.Errorf("comment on pull request %d: %w", u.Pull, err))
+			continue
+		}
+		p.told[u.Pull] = text
+	}
+	return errs.ErrorOrNil()
 }
 
 func (o *outlook) write(b *strings.Builder) {

@@ -39,6 +39,40 @@ func TestBreakingTheGlassGivesAccessAtOnceAndAReviewClosesIt(t *testing.T) {
 	s.Expect("bastion", "ops,alice")
 }
 
+func TestTheCommentOnAClosedEmergencySaysThatItIsOver(t *testing.T) {
+	s := glass(t, nil)
+	n := s.Ask("alice", file(urgent()))
+	s.Pass()
+	s.Second()
+	must(t, s.Hub.ClosePull(stage.Repo, n, stage.Login("alice")))
+	s.Pass()
+	if got := s.Said(n); strings.Contains(got, "has access now") || !strings.Contains(got, "its pull request was closed") {
+		t.Errorf("the comment says:\n%s", got)
+	}
+	s.Second()
+	s.Approve(n, "carol")
+	s.Pass()
+	if got := s.Said(n); !strings.Contains(got, "Reviewed by `carol`") {
+		t.Errorf("the comment says:\n%s", got)
+	}
+}
+
+func TestShorteningIsSaidToNeedNoApproval(t *testing.T) {
+	s := begin(t, stage.Options{})
+	s.Grant("alice", asked, ask("duration: 2h"))
+	s.Pass()
+	n := s.Ask("alice", file(ask("duration: 1h")))
+	s.Pass()
+	if st := s.Status(n); st.State != "success" {
+		t.Errorf("status %+v\n%s", st, s.Said(n))
+	}
+	longer := s.Ask("alice", file(ask("duration: 3h")))
+	s.Pass()
+	if st := s.Status(longer); st.State != "pending" {
+		t.Errorf("status %+v", st)
+	}
+}
+
 func TestAReviewThatIsLateIsSaidOnce(t *testing.T) {
 	s := glass(t, nil)
 	n := s.Ask("alice", file(urgent()))
