@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	rbac "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/tenure-dev/tenure/connectors"
@@ -43,7 +43,7 @@ func canonical(spec connectors.Spec) (string, error) {
 		}
 	}
 	role := pairs["role"] + pairs["clusterRole"]
-	if why := path.IsValidPathSegmentName(role); len(why) > 0 {
+	if why := content.IsPathSegmentName(role); len(why) > 0 {
 		return "", fmt.Errorf("the name of a role %s", why[0])
 	}
 	if len(role) > maxRole {

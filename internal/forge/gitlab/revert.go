@@ -221,13 +221,6 @@ func (g *Client) own(ctx context.Context, branch, head string) error {
 	return nil
 }
 
-func nameOf(i forge.Identity) string {
-	if i.Login == "" {
-		return "somebody unknown"
-	}
-	return i.Login
-}
-
 func (g *Client) create(ctx context.Context, r forge.RevertRequest, branch string) (*gl.BasicMergeRequest, error) {
 	m, _, err := g.api.MergeRequests.CreateMergeRequest(g.repo, &gl.CreateMergeRequestOptions{
 		Title: &r.Title, Description: &r.Body, SourceBranch: &branch, TargetBranch: &r.Base,
