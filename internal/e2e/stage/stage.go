@@ -45,15 +45,16 @@ type Options struct {
 	// a commit after it, both directly and before the reconciler sees anything.
 	Earlier, Later map[string]string
 
-	TrustCount     int    // 0: 1
-	ApprovalsValid string // such as 2d; empty: the default
-	Reverts        string // the value of the key; empty: {group: 5m, merge: manual}
-	Guard          string // the value of the key; empty: the default
-	Ledger         string // URL of a PostgreSQL database; empty: SQLite
-	Postgres       string // DSN of an administrator: adds the target orders-db
-	Targets        string // further targets, as YAML below the key, indented by two
-	Config         string // further keys of reconciler.yaml
-	Forge          string // further keys of forge, with a comma before them
+	TrustFrom      func(*Stage) string // the value of trust.from, made on the forge; nil: the first commit with Files
+	TrustCount     int                 // 0: 1
+	ApprovalsValid string              // such as 2d; empty: the default
+	Reverts        string              // the value of the key; empty: {group: 5m, merge: manual}
+	Guard          string              // the value of the key; empty: the default
+	Ledger         string              // URL of a PostgreSQL database; empty: SQLite
+	Postgres       string              // DSN of an administrator: adds the target orders-db
+	Targets        string              // further targets, as YAML below the key, indented by two
+	Config         string              // further keys of reconciler.yaml
+	Forge          string              // further keys of forge, with a comma before them
 	Start          time.Time
 	Poll           string // empty: 1s
 	Webhook        bool   // the forge tells the reconciler, which listens
@@ -111,6 +112,9 @@ func New(t testing.TB, o Options) *Stage {
 		}
 	})
 	s.populate()
+	if o.TrustFrom != nil {
+		s.From = o.TrustFrom(s)
+	}
 	s.must(os.MkdirAll(filepath.Join(s.Dir, "targets"), 0o755))
 	s.configure()
 	s.open()
