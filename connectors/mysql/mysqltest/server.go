@@ -91,7 +91,9 @@ func exists(path string) bool {
 }
 
 func (s *Server) common() []string {
-	args := []string{"--no-defaults", "--datadir=" + filepath.Join(s.dir, "data")}
+	// The directory for temporary tables is its own: two servers that are set up at the
+	// same time would take each other's away.
+	args := []string{"--no-defaults", "--datadir=" + filepath.Join(s.dir, "data"), "--tmpdir=" + filepath.Join(s.dir, "tmp")}
 	if os.Getuid() == 0 {
 		args = append(args, "--user=root")
 	}
@@ -101,6 +103,9 @@ func (s *Server) common() []string {
 func (s *Server) install() error {
 	program, err := find("mariadb-install-db")
 	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Join(s.dir, "tmp"), 0o700); err != nil {
 		return err
 	}
 	args := append(s.common(), "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=4M")
