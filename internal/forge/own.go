@@ -1,10 +1,12 @@
 package forge
 
 import (
+	"context"
 	"crypto/sha1"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"regexp"
@@ -76,6 +78,22 @@ func OneLine(text string, most int) string {
 		r = append(r[:most-1], '…')
 	}
 	return string(r)
+}
+
+// StillThere returns the paths that have at a commit the bytes they must have, sorted.
+func StillThere(ctx context.Context, r Reader, commit string, remove map[string]string) ([]string, error) {
+	var out []string
+	for _, path := range slices.Sorted(maps.Keys(remove)) {
+		blob, err := r.BlobAt(ctx, commit, path)
+		switch {
+		case errors.Is(err, ErrNotFound):
+		case err != nil:
+			return nil, err
+		case blob == remove[path]:
+			out = append(out, path)
+		}
+	}
+	return out, nil
 }
 
 // SolePusher reports, as ErrChanged, that somebody else than one account pushed to a

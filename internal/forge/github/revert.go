@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -121,7 +120,7 @@ func (g *Client) Open(ctx context.Context, r forge.RevertRequest) (forge.OpenedP
 	if err != nil {
 		return none, err
 	}
-	paths, err := g.stillThere(ctx, base, r.Remove)
+	paths, err := forge.StillThere(ctx, g, base, r.Remove)
 	if err != nil {
 		return none, err
 	}
@@ -166,22 +165,6 @@ func (g *Client) head(ctx context.Context, branch string) (string, error) {
 		return "", g.failed(ctx, "branch "+branch, err)
 	}
 	return ref.GetObject().GetSHA(), nil
-}
-
-// stillThere returns the paths that have at a commit the bytes they must have.
-func (g *Client) stillThere(ctx context.Context, commit string, remove map[string]string) ([]string, error) {
-	var out []string
-	for _, path := range slices.Sorted(maps.Keys(remove)) {
-		blob, err := g.BlobAt(ctx, commit, path)
-		switch {
-		case errors.Is(err, forge.ErrNotFound):
-		case err != nil:
-			return nil, err
-		case blob == remove[path]:
-			out = append(out, path)
-		}
-	}
-	return out, nil
 }
 
 // prepare makes the branch hold one commit on top of the base that removes the

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -102,7 +101,7 @@ func (g *Client) Open(ctx context.Context, r forge.RevertRequest) (forge.OpenedP
 	if err != nil {
 		return none, err
 	}
-	paths, err := g.stillThere(ctx, base, r.Remove)
+	paths, err := forge.StillThere(ctx, g, base, r.Remove)
 	if err != nil {
 		return none, err
 	}
@@ -150,22 +149,6 @@ func (g *Client) head(ctx context.Context, branch string) (string, error) {
 		return "", fmt.Errorf("gitlab: branch %s: %w: its answer is about another branch", branch, forge.ErrUnavailable)
 	}
 	return b.Commit.ID, nil
-}
-
-// stillThere returns the paths that have at a commit the bytes they must have.
-func (g *Client) stillThere(ctx context.Context, commit string, remove map[string]string) ([]string, error) {
-	var out []string
-	for _, path := range slices.Sorted(maps.Keys(remove)) {
-		blob, err := g.BlobAt(ctx, commit, path)
-		switch {
-		case errors.Is(err, forge.ErrNotFound):
-		case err != nil:
-			return nil, err
-		case blob == remove[path]:
-			out = append(out, path)
-		}
-	}
-	return out, nil
 }
 
 // prepare makes the branch hold one commit on top of the base that removes the
