@@ -1,6 +1,9 @@
 package ledger
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // The kinds of events of emergencies.
 const (
@@ -13,6 +16,9 @@ const (
 // emergencyPrefix begins the id of every emergency; a path in the access repository
 // with it would carry an @ and a commit behind it.
 const emergencyPrefix = "pull/"
+
+// EmergencyID is the request id of a pull request's use of break-glass.
+func EmergencyID(pull int) string { return emergencyPrefix + strconv.Itoa(pull) }
 
 // IsEmergency reports whether a request id is that of a use of break-glass: pull/ and
 // the number of the pull request that it was opened with. Such a request is no file

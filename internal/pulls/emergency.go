@@ -34,10 +34,8 @@ func (p *pass) emergency(ctx context.Context, s *subject) error {
 	if request == nil || !request.Emergency {
 		return nil
 	}
-	switch known, err := p.known(ctx, s.pull.Number); {
-	case err != nil:
-		return err
-	case known:
+	switch {
+	case p.had[s.pull.Number]:
 		s.refused = []string{"this pull request had its use of break-glass already"}
 		return nil
 	case p.present.Diverged:
@@ -81,8 +79,8 @@ func (p *pass) emergency(ctx context.Context, s *subject) error {
 			u.Roles = append(u.Roles, r.Role)
 		}
 	}
-	u.row = ledger.Request{ID: ID(u.Pull), Path: u.Path, Pull: u.Pull, Decision: grants.Decision{
-		Request: ID(u.Pull), Path: u.Path, Blob: u.Blob, Author: v.Subject, Reason: request.Reason, Ticket: request.Ticket,
+	u.row = ledger.Request{ID: ledger.EmergencyID(u.Pull), Path: u.Path, Pull: u.Pull, Decision: grants.Decision{
+		Request: ledger.EmergencyID(u.Pull), Path: u.Path, Blob: u.Blob, Author: v.Subject, Reason: request.Reason, Ticket: request.Ticket,
 		Granted: true, Terms: []grants.Terms{{Span: v.Window, Items: v.Items}}, Checks: v.Checks,
 	}}
 	reason := fmt.Sprintf("break-glass: %s holds %s until %s; a review is due by %s", u.Subject, strings.Join(u.Roles, ", "), stamp(v.Window.Until), stamp(u.ReviewBy))
@@ -93,15 +91,6 @@ func (p *pass) emergency(ctx context.Context, s *subject) error {
 	s.emergency, p.res.Changed = u, true
 	p.cfg.Log.Warn("break-glass: access is given before anybody approved", "pull", u.Pull, "subject", u.Subject, "roles", u.Roles, "until", v.Window.Until, "review by", u.ReviewBy)
 	return nil
-}
-
-// known reports whether a pull request ever had a use that is over by now.
-func (p *pass) known(ctx context.Context, pull int) (bool, error) {
-	rows, err := p.cfg.Ledger.Emergencies(ctx)
-	if err != nil {
-		return false, err
-	}
-	return slices.ContainsFunc(rows, func(r ledger.Request) bool { return r.Pull == pull }), nil
 }
 
 func (p *pass) judgement(s *subject, request *schema.AccessRequest) policy.EmergencyJudgement {

@@ -99,7 +99,6 @@ func (p *pass) broken(ctx context.Context, u *use, pull forge.PullRequest, pushe
 // merged hands a use over to the request on the branch, which holds the same window
 // if it was approved, and can be taken away there.
 func (p *pass) merged(ctx context.Context, u *use, pull forge.PullRequest) (string, error) {
-	u.MergedAt = pull.MergedAt
 	rows, err := p.cfg.Ledger.RequestByPath(ctx, u.Path)
 	if err != nil {
 		return "", err

@@ -117,7 +117,7 @@ func (d *Desk) Pass(ctx context.Context) (Result, error) {
 		}
 		d.lease = l
 	}
-	p := &pass{Desk: d, present: now, res: &res, shut: map[int]bool{}}
+	p := &pass{Desk: d, present: now, res: &res, had: map[int]bool{}, shut: map[int]bool{}}
 	err := p.run(ctx)
 	if errors.Is(err, ledger.ErrLostLease) {
 		d.lease = nil
@@ -131,6 +131,7 @@ type pass struct {
 	present intake.Present
 	res     *Result
 	uses    []*use       // every use of break-glass that is running or not reviewed
+	had     map[int]bool // the pull requests that ever had one, also if it is over
 	shut    map[int]bool // whose pull request is no longer open
 
 	mu   sync.Mutex // guards uses and res while several pull requests are looked at

@@ -31,11 +31,7 @@ type Use struct {
 	Reviewers  []string  `json:"reviewers,omitempty"`
 	EndedBy    string    `json:"endedBy,omitempty"` // what ended it before its window closed
 	Reminded   bool      `json:"reminded,omitempty"`
-	MergedAt   time.Time `json:"mergedAt,omitzero"`
 }
-
-// ID is the request id of a pull request's use of break-glass.
-func ID(pull int) string { return fmt.Sprintf("pull/%d", pull) }
 
 // Decode reads a use from its row.
 func Decode(row ledger.Request) (Use, error) {
@@ -75,6 +71,7 @@ func (p *pass) load(ctx context.Context) error {
 		return err
 	}
 	for _, row := range rows {
+		p.had[row.Pull] = true
 		if !row.Live {
 			continue
 		}
