@@ -62,9 +62,9 @@ func compile(what string, text json.RawMessage) (*jsonschema.Schema, error) {
 	return s, nil
 }
 
-// accepts checks a spec the way it arrives: as JSON.
-func accepts(s *jsonschema.Schema, spec connectors.Spec) error {
-	text, err := json.Marshal(spec)
+// accepts checks a spec or settings the way they arrive: as JSON.
+func accepts(s *jsonschema.Schema, of map[string]any) error {
+	text, err := json.Marshal(of)
 	if err != nil {
 		return err
 	}

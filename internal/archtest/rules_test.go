@@ -142,6 +142,8 @@ var rules = map[string]rule{
 	},
 	"internal/minihub/hubcheck": {kept: []string{"github.com/getkin/kin-openapi"}, testing: true},
 
+	"internal/testserver": {external: none, testing: true},
+
 	"internal/pgtest": {kept: []string{"github.com/jackc/pgx"}, testing: true},
 
 	// The tests of the whole, and what sets their scene.
@@ -185,6 +187,7 @@ var importers = map[string][]string{
 	"internal/minihub":             {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
 	"internal/minihub/hubcheck":    {"internal/e2e/stage"},
 	"internal/pgtest":              nil,
+	"internal/testserver":          nil,
 	"cmd/reconciler":               nil,
 
 	"internal/forge/forgetest":       nil,
