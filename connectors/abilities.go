@@ -7,6 +7,7 @@ type AbilitySet struct {
 	NativeExpirer NativeExpirer
 	SessionEnder  SessionEnder
 	Checker       Checker
+	Partitioner   Partitioner
 }
 
 // Abler is a connector that says itself which abilities it has: a decorator, or a
@@ -28,6 +29,7 @@ func Abilities(c Connector) AbilitySet {
 	s.NativeExpirer, _ = c.(NativeExpirer)
 	s.SessionEnder, _ = c.(SessionEnder)
 	s.Checker, _ = c.(Checker)
+	s.Partitioner, _ = c.(Partitioner)
 	return s
 }
 
@@ -53,4 +55,10 @@ func AsSessionEnder(c Connector) (SessionEnder, bool) {
 func AsChecker(c Connector) (Checker, bool) {
 	k := Abilities(c).Checker
 	return k, k != nil
+}
+
+// AsPartitioner returns how c's target falls into parts, if it does.
+func AsPartitioner(c Connector) (Partitioner, bool) {
+	p := Abilities(c).Partitioner
+	return p, p != nil
 }

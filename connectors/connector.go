@@ -88,6 +88,15 @@ type Checker interface {
 	Check(ctx context.Context, scope []string) []error
 }
 
+// Partitioner is a target of several parts that can be out of reach each by itself,
+// such as many hosts. The caller observes each part in a call of its own, so that one
+// that is down does not hide the others.
+type Partitioner interface {
+	// Parts divides a scope: every entitlement is in exactly one part. It does not
+	// touch the target; an entitlement that cannot be read is a part by itself.
+	Parts(scope []string) [][]string
+}
+
 // ErrNoAccount is wrapped by errors of Grant for an account that the target
 // does not know.
 var ErrNoAccount = errors.New("account does not exist on the target")
