@@ -61,8 +61,8 @@ var rules = map[string]rule{
 	"connectors/postgres":    {packages: []string{"connectors", "grants"}, kept: []string{"github.com/jackc/pgx"}},
 
 	"connectors/plugin/check":        {packages: []string{"connectors", "grants"}, external: none},
-	"connectors/kubernetes/kubetest": {testing: true},
-	"connectors/mysql/mysqltest":     {kept: []string{"github.com/go-sql-driver/mysql"}, testing: true},
+	"connectors/kubernetes/kubetest": {packages: []string{"internal/testserver"}, testing: true},
+	"connectors/mysql/mysqltest":     {packages: []string{"internal/testserver"}, kept: []string{"github.com/go-sql-driver/mysql"}, testing: true},
 	"connectors/plugin/plugintest":   {packages: []string{"connectors", "connectors/conformance", "grants"}, external: none, testing: true},
 
 	"internal/policy": {
@@ -187,7 +187,7 @@ var importers = map[string][]string{
 	"internal/minihub":             {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
 	"internal/minihub/hubcheck":    {"internal/e2e/stage"},
 	"internal/pgtest":              nil,
-	"internal/testserver":          nil,
+	"internal/testserver":          {"connectors/kubernetes/kubetest", "connectors/mysql/mysqltest"},
 	"cmd/reconciler":               nil,
 
 	"internal/forge/forgetest":       nil,
