@@ -44,6 +44,9 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 	if _, err := c.client.call(ctx, opWrite, "sys/capabilities-self", map[string]any{"paths": paths}, &has); err != nil {
 		return append(errs, c.wrap("check", fmt.Errorf("ask for the rights of the reconciler's own token: %w", err)))
 	}
+	if left, err := c.client.login.dies(ctx); err == nil && left > 0 {
+		errs = append(errs, c.wrap("check", fmt.Errorf("the token in setting token ends %s after its first use and cannot be renewed; give one that can, or log in by roleID or kubernetesRole", left)))
+	}
 	lacks := map[string]bool{}
 	for _, path := range paths {
 		var caps []string

@@ -127,9 +127,10 @@ type login struct {
 
 	turn   chan struct{} // held by who looks at or changes the fields below
 	have   string
-	entity string    // our own; empty for tokens without one
-	got    time.Time // when the token was got
-	renew  time.Time // when it is to be renewed; zero: never
+	entity string        // our own; empty for tokens without one
+	got    time.Time     // when the token was got
+	renew  time.Time     // when it is to be renewed; zero: never
+	left   time.Duration // of a token that nothing can prolong, when it was got; zero: it has no end
 }
 
 func newLogin(c *client, m method) *login {
@@ -181,8 +182,7 @@ func (l *login) token(ctx context.Context) (string, error) {
 
 // self is what a token says of itself.
 type self struct {
-	TTL       int    `json:"ttl"`          // seconds; 0: it has no end
-	Initial   int    `json:"creation_ttl"` // seconds
+	TTL       int    `json:"ttl"` // seconds; 0: it has no end
 	Renewable bool   `json:"renewable"`
 	EntityID  string `json:"entity_id"`
 }
@@ -199,6 +199,9 @@ func (l *login) fresh(ctx context.Context) error {
 	}
 	l.have, l.entity, l.got = token, s.EntityID, l.now()
 	l.schedule(s.TTL, s.Renewable)
+	if l.left = 0; l.m.token != "" && l.renew.IsZero() {
+		l.left = time.Duration(s.TTL) * time.Second
+	}
 	return nil
 }
 
@@ -252,6 +255,19 @@ func (l *login) replace(ctx context.Context, refused string) bool {
 	}
 	l.have = ""
 	return true
+}
+
+// dies returns how long a token that nothing can prolong had left when it was first
+// used; 0 for all others.
+func (l *login) dies(ctx context.Context) (time.Duration, error) {
+	if _, err := l.token(ctx); err != nil {
+		return 0, err
+	}
+	if err := l.lock(ctx); err != nil {
+		return 0, err
+	}
+	defer l.unlock()
+	return l.left, nil
 }
 
 // ownEntity returns the entity of the reconciler's own token.

@@ -115,6 +115,20 @@ func TestATokenThatCanBeRenewedIsRenewed(t *testing.T) {
 	}
 }
 
+func TestATokenThatWillEndIsNamedByCheck(t *testing.T) {
+	w := newWorld(t)
+	var a answer
+	if code := w.as(t, w.root, "POST", "auth/token/create-orphan", map[string]any{"policies": []string{"tenure"}, "ttl": "3h", "renewable": false}, &a); code != 200 {
+		t.Fatal(code)
+	}
+	check, _ := connectors.AsChecker(w.opened(t, connectors.Settings{"token": a.Auth.ClientToken}))
+	errs := check.Check(t.Context(), []string{"group=db-admin"})
+	if len(errs) != 1 {
+		t.Fatalf("%v", errs)
+	}
+	refused(t, errs[0], "cannot be renewed")
+}
+
 func TestATokenFileIsReadAgain(t *testing.T) {
 	w := newWorld(t)
 	file := filepath.Join(t.TempDir(), "token")
@@ -164,4 +178,25 @@ func TestItLogsInWithAServiceAccountsToken(t *testing.T) {
 	account := all.account[own]
 	refused(t, c.Grant(t.Context(), gr(account, "group", "db-admin"), time.Time{}), "reconciler's own entity")
 	refused(t, c.Revoke(t.Context(), gr(account, "group", "db-admin")), "reconciler's own entity")
+}
+
+func TestTheNamespaceOfTheSettingsIsNamedInEveryRequest(t *testing.T) {
+	w := newWorld(t)
+	var other atomic.Int32
+	p := w.between(t, func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("X-Vault-Namespace") != "team-a" || r.Header.Get("X-Vault-Request") != "true" {
+			other.Add(1)
+		}
+		return false
+	})
+	p.Start()
+	defer p.Close()
+	c := w.opened(t, connectors.Settings{"address": p.URL, "namespace": "team-a"})
+	g := gr("alice", "group", "db-admin")
+	ok(t, c.Grant(t.Context(), g, time.Time{}))
+	ok(t, c.Revoke(t.Context(), g))
+	ok(t, end(t, c, g))
+	if other.Load() > 0 {
+		t.Errorf("%d requests went elsewhere", other.Load())
+	}
 }

@@ -76,58 +76,68 @@ func (c *connector) without(ctx context.Context, lost []grants.Grant) (map[strin
 			}
 		}
 	}
-	groups := &groupsByID{c: c}
+	ids := slices.Sorted(maps.Keys(ends))
+	ents := make([]entity, len(ids))
+	err = each(ctx, len(ids), func(ctx context.Context, i int) (err error) {
+		ents[i], err = c.entity(ctx, ids[i])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	groups, err := c.groupsOf(ctx, ents)
+	if err != nil {
+		return nil, err
+	}
 	out := map[string]*loss{}
-	for _, id := range slices.Sorted(maps.Keys(ends)) {
-		ent, err := c.entity(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		has, err := groups.all(ctx, ent.Groups)
-		if err != nil {
-			return nil, err
-		}
-		l := &loss{}
-		for _, e := range ends[id] {
-			switch {
-			case e.kind == kindGroup:
-				l.group = l.group || !slices.ContainsFunc(has, func(g group) bool { return strings.EqualFold(g.Name, e.name) })
-			case !slices.Contains(ent.Policies, e.name) && !slices.ContainsFunc(has, func(g group) bool { return slices.Contains(g.Policies, e.name) }):
-				l.policies = append(l.policies, e.name)
-			}
-		}
-		if l.group || len(l.policies) > 0 {
-			out[id] = l
-			for _, merged := range ent.Merged {
-				out[merged] = l
+	for i, ent := range ents {
+		if l := ent.without(groups, ends[ids[i]]); l.group || len(l.policies) > 0 {
+			for _, id := range append(ent.Merged, ids[i]) {
+				out[id] = l
 			}
 		}
 	}
 	return out, nil
 }
 
-// groupsByID reads each group once a call.
-type groupsByID struct {
-	c     *connector
-	known map[string]group
+// without says which of these entitlements an entity does not have by any path.
+func (ent entity) without(groups map[string]group, ends []entitlement) *loss {
+	has := func(is func(group) bool) bool {
+		return slices.ContainsFunc(ent.Groups, func(id string) bool { return is(groups[id]) })
+	}
+	l := &loss{}
+	for _, e := range ends {
+		switch {
+		case e.kind == kindGroup:
+			l.group = l.group || !has(func(g group) bool { return strings.EqualFold(g.Name, e.name) })
+		case !slices.Contains(ent.Policies, e.name) && !has(func(g group) bool { return slices.Contains(g.Policies, e.name) }):
+			l.policies = append(l.policies, e.name)
+		}
+	}
+	return l
 }
 
-func (k *groupsByID) all(ctx context.Context, ids []string) ([]group, error) {
-	var out []group
-	for _, id := range ids {
-		g, ok := k.known[id]
-		if !ok {
-			if _, err := k.c.client.call(ctx, opRead, "identity/group/id/"+id, nil, &g); err != nil {
-				return nil, fmt.Errorf("read group %s: %w", id, err)
-			}
-			if k.known == nil {
-				k.known = map[string]group{}
-			}
-			k.known[id] = g
+// groupsOf reads every group that one of the entities is in, directly or through
+// another, by its id; one that has gone meanwhile is empty.
+func (c *connector) groupsOf(ctx context.Context, ents []entity) (map[string]group, error) {
+	out := map[string]group{}
+	for _, ent := range ents {
+		for _, id := range ent.Groups {
+			out[id] = group{}
 		}
-		out = append(out, g)
 	}
-	return out, nil
+	ids := slices.Sorted(maps.Keys(out))
+	list := make([]group, len(ids))
+	err := each(ctx, len(ids), func(ctx context.Context, i int) error {
+		if _, err := c.client.call(ctx, opRead, "identity/group/id/"+ids[i], nil, &list[i]); err != nil {
+			return fmt.Errorf("read group %s: %w", ids[i], err)
+		}
+		return nil
+	})
+	for i, id := range ids {
+		out[id] = list[i]
+	}
+	return out, err
 }
 
 // token is what the server tells of a token by its accessor.
