@@ -92,41 +92,33 @@ func (b *batch) run(ctx context.Context, p people, list []int) {
 			return !b.acts[i].Revoke
 		})
 	}
-	for {
+	for again := 0; ; {
 		want, revoked := b.want(p, list)
 		if len(want) == 0 {
 			return
 		}
 		err := b.c.change(ctx, b.e, want)
-		if err != nil && unknownMember(err) && ctx.Err() == nil {
-			// Somebody in the list has just been deleted, as the server may already
-			// know; whoever is gone gets an error of his own.
-			if now, listed := b.c.people(ctx); listed == nil && gone(p, now, want) {
-				p = now
+		if err == nil {
+			b.attached(ctx, revoked)
+			return
+		}
+		if unknownMember(err) && again < 3 && ctx.Err() == nil {
+			// Somebody in the list has just been deleted: look again who is there.
+			if now, listed := b.c.people(ctx); listed == nil {
+				p, again = now, again+1
 				continue
 			}
 		}
-		if err != nil {
-			for _, i := range list {
-				if b.errs[i] == nil {
-					b.errs[i] = err
-				}
+		// What is to be taken away is not kept back by what cannot be given.
+		grants := slices.ContainsFunc(list, func(i int) bool { return !b.acts[i].Revoke && b.errs[i] == nil })
+		list = slices.DeleteFunc(list, func(i int) bool {
+			fails := b.errs[i] == nil && (!grants || !b.acts[i].Revoke)
+			if fails {
+				b.errs[i] = err
 			}
-			return
-		}
-		b.attached(ctx, revoked)
-		return
+			return fails || b.errs[i] != nil
+		})
 	}
-}
-
-// gone reports whether an entity that was to be added is not there any more.
-func gone(before, now people, want map[string]bool) bool {
-	for id, add := range want {
-		if _, there := now.account[id]; add && !there && before.account[id] != "" {
-			return true
-		}
-	}
-	return false
 }
 
 // want returns who is to be added and removed, and which act removes whom. Acts that

@@ -32,6 +32,9 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 			need["identity/entity/id/*"] = []string{"read"}
 		}
 	}
+	if c.client.login.m.mount == "" { // else it logs in again
+		need["auth/token/renew-self"] = []string{"update"}
+	}
 	if c.endTokens {
 		need["identity/entity/id/*"] = []string{"read"}
 		need["identity/group/id/*"] = []string{"read"}
@@ -86,5 +89,5 @@ func (c *connector) present(ctx context.Context, e entitlement, lacks map[string
 	case g == nil:
 		return fmt.Errorf("group %q does not exist", e.name)
 	}
-	return e.fits(g, true)
+	return e.fits(g)
 }

@@ -210,17 +210,14 @@ func TestTokensOfAnEntityThatWasMergedIntoAnotherEndToo(t *testing.T) {
 	if code := w.as(t, "", "POST", "auth/second/login/al", map[string]any{"password": "al"}, &a); code != 200 {
 		t.Fatal(code)
 	}
-	var other struct {
-		EntityID string `json:"entity_id"`
-	}
 	token := a.Auth.ClientToken
-	ok(t, func() error {
-		var all struct{ Data struct{ Entity_ID string } }
-		w.as(t, token, "GET", "auth/token/lookup-self", nil, &all)
-		other.EntityID = all.Data.Entity_ID
-		return nil
-	}())
-	w.must(t, "POST", "identity/entity/merge", map[string]any{"from_entity_ids": []string{other.EntityID}, "to_entity_id": w.idOf(t, "alice")}, nil)
+	var other struct {
+		Data struct {
+			ID string `json:"entity_id"`
+		} `json:"data"`
+	}
+	w.as(t, token, "GET", "auth/token/lookup-self", nil, &other)
+	w.must(t, "POST", "identity/entity/merge", map[string]any{"from_entity_ids": []string{other.Data.ID}, "to_entity_id": w.idOf(t, "alice")}, nil)
 	w.want(t, 200, token, "GET", "kv/admin") // it is alice's now
 	ok(t, c.Revoke(t.Context(), g))
 	ok(t, end(t, c, g))

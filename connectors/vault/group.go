@@ -64,10 +64,11 @@ func (c *connector) change(ctx context.Context, e entitlement, want map[string]b
 		switch {
 		case err != nil:
 			return err
-		case g != nil:
-			if err := e.fits(g, adds); err != nil {
+		case g != nil && adds:
+			if err := e.fits(g); err != nil {
 				return err
 			}
+		case g != nil:
 		case !adds:
 			return nil
 		case e.kind == kindGroup:
@@ -94,6 +95,8 @@ func (c *connector) change(ctx context.Context, e entitlement, want map[string]b
 				return err
 			}
 			continue
+		case g.external():
+			return errExternal(g)
 		}
 		body := map[string]any{"member_entity_ids": list}
 		if e.kind == kindPolicy && adds {
@@ -108,15 +111,22 @@ func (c *connector) change(ctx context.Context, e entitlement, want map[string]b
 }
 
 // fits refuses a group that is not what the entitlement means. What is to be taken
-// away may also come from a group that was renamed in case since.
-func (e entitlement) fits(g *group, adds bool) error {
+// away may also come from a group that was spelled otherwise since.
+func (e entitlement) fits(g *group) error {
 	switch {
-	case g.Type != "internal":
-		return fmt.Errorf("group %q is external: its members come from an auth method at each login", g.Name)
-	case adds && g.Name != e.group():
+	case g.external():
+		return errExternal(g)
+	case g.ID != "" && g.Name != e.group():
 		return fmt.Errorf("group %q is spelled %q on the server; write it so", e.group(), g.Name)
 	}
 	return nil
+}
+
+// external reports whether the server itself keeps the members.
+func (g *group) external() bool { return g.ID != "" && g.Type != "internal" }
+
+func errExternal(g *group) error {
+	return fmt.Errorf("group %q is external: its members come from an auth method at each login", g.Name)
 }
 
 // merge returns the list with what is wanted, and whether that changes it.

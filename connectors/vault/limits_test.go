@@ -82,12 +82,30 @@ func TestAGroupWhoseMembersComeFromLoginsIsRefused(t *testing.T) {
 	w.must(t, "PUT", "identity/group/name/db-admin", map[string]any{"type": "external"}, nil)
 	c := w.opened(t, nil)
 	refused(t, c.Grant(t.Context(), gr("alice", "group", "db-admin"), time.Time{}), "external")
+	ok(t, c.Revoke(t.Context(), gr("alice", "group", "db-admin"))) // she is not in it
 	check, _ := connectors.AsChecker(c)
 	errs := check.Check(t.Context(), []string{"group=db-admin", "group=db-reader"})
 	if len(errs) != 1 {
 		t.Fatalf("%v", errs)
 	}
 	refused(t, errs[0], "external")
+}
+
+func TestARevokeIsNotKeptBackByAGrantThatFails(t *testing.T) {
+	w := newWorld(t)
+	c := w.opened(t, nil)
+	g := gr("alice", "group", "db-admin")
+	ok(t, c.Grant(t.Context(), g, time.Time{}))
+	w.must(t, "PUT", "identity/group/id/"+w.read(t, "db-admin").ID, map[string]any{"name": "DB-Admin"}, nil)
+	batch, _ := connectors.AsBatcher(c)
+	errs := batch.Apply(t.Context(), []connectors.Act{
+		{Grant: gr("bob", "group", "db-admin")}, {Grant: g, Revoke: true}, {Grant: gr("mallory", "group", "db-admin"), Revoke: true},
+	})
+	refused(t, errs[0], `spelled "DB-Admin"`)
+	ok(t, errs[1])
+	if m := w.read(t, "db-admin").Members; len(m) > 0 {
+		t.Errorf("members are %v", m)
+	}
 }
 
 func TestAPolicyThatDoesNotExistIsNotGranted(t *testing.T) {

@@ -127,7 +127,7 @@ func TestNamesAreSpelledAsTheServerHasThem(t *testing.T) {
 	ok(t, c.Grant(t.Context(), gr("alice", "group", "db-admin"), time.Time{}))
 	// The server takes both for one group. What was granted is found and ends, also
 	// after the group was spelled otherwise.
-	w.must(t, "PUT", "identity/group/name/db-admin", map[string]any{"name": "DB-ADMIN"}, nil)
+	w.must(t, "PUT", "identity/group/id/"+w.read(t, "db-admin").ID, map[string]any{"name": "DB-ADMIN"}, nil)
 	if found := observed(t, c, gr("alice", "group", "db-admin")); len(found) != 1 {
 		t.Errorf("%v", found)
 	}

@@ -174,6 +174,7 @@ path "sys/capabilities-self" { capabilities = ["update"] }
 path "auth/token/accessors/" { capabilities = ["list"] }
 path "identity/group/name/db-admin" { capabilities = ["read"] }`)
 			return w.open(t, connectors.Settings{"token": w.server.token(t, "weak")}), []string{
+				`missing right: update on path "auth/token/renew-self"`,
 				`missing right: list on path "identity/entity/id"`,
 				`missing right: read on path "identity/entity/id/*"`,
 				`missing right: read on path "identity/group/id/*"`,
