@@ -24,6 +24,7 @@ type connector struct {
 
 	mu     sync.Mutex
 	locks  map[string]chan struct{} // a group's name -> who changes it
+	seen   map[string]string        // an account -> its entity, as last listed
 	owners map[string]string        // a token's accessor -> its entity, which never changes
 }
 

@@ -87,7 +87,7 @@ func (Driver) Open(_ context.Context, target string, s connectors.Settings) (con
 	return &connector{
 		target: target, client: cl, endTokens: set.EndTokens,
 		groups: slices.Clone(set.Groups), policies: slices.Clone(set.Policies), mounts: slices.Clone(set.Mounts),
-		locks: map[string]chan struct{}{}, owners: map[string]string{},
+		locks: map[string]chan struct{}{}, seen: map[string]string{}, owners: map[string]string{},
 	}, nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -25,7 +27,9 @@ import (
 // whether it has answered it itself.
 func (w *world) between(t testing.TB, hook func(rw http.ResponseWriter, r *http.Request) (done bool)) *httptest.Server {
 	t.Helper()
-	return httptest.NewUnstartedServer(w.proxy(t, hook))
+	p := httptest.NewUnstartedServer(w.proxy(t, hook))
+	p.Config.ErrorLog = log.New(io.Discard, "", 0)
+	return p
 }
 
 func (w *world) proxy(t testing.TB, hook func(rw http.ResponseWriter, r *http.Request) (done bool)) http.Handler {
@@ -34,7 +38,7 @@ func (w *world) proxy(t testing.TB, hook func(rw http.ResponseWriter, r *http.Re
 	ok(t, err)
 	transport := &http.Transport{DisableKeepAlives: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	next := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }, Transport: transport}
+	next := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }, Transport: transport, ErrorLog: log.New(io.Discard, "", 0)}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if !hook(rw, r) {
 			next.ServeHTTP(rw, r)
@@ -92,6 +96,7 @@ func TestObserveIsCompleteOrAnErrorWhateverTheServerAnswers(t *testing.T) {
 		"an array":              {say(200, `[]`), "not one of Vault"},
 		"no data":               {say(200, `{"data":null}`), "no data"},
 		"other data":            {say(200, `{"data":{"keys":"x","id":1}}`), "other data"},
+		"empty data":            {say(200, `{"data":{}}`), ""},
 		"half an object":        {say(200, `{"data":{"keys":["a"`), "not complete"},
 		"a cut connection":      {cut, ""},
 		"a part of the list":    {say(200, `{"data":`+string(list)+`,"warnings":["partial response due to timeout"]}`), "part of a list"},

@@ -136,3 +136,30 @@ func TestNamesAreSpelledAsTheServerHasThem(t *testing.T) {
 		t.Errorf("members are %v", m)
 	}
 }
+
+func TestARevokeFindsAnEntityThatWasRenamedMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	c := w.opened(t, nil)
+	g := gr("alice", "group", "db-admin")
+	ok(t, c.Grant(t.Context(), g, time.Time{}))
+	w.must(t, "POST", "identity/entity/id/"+w.idOf(t, "alice"), map[string]any{"name": "alice.cooper"}, nil)
+	if found := observed(t, c, g); !slices.Equal(found, []grants.Grant{gr("alice.cooper", "group", "db-admin")}) {
+		t.Errorf("%v", found)
+	}
+	refused(t, c.Grant(t.Context(), g, time.Time{}), `write "alice.cooper"`)
+	token := w.login(t, "alice")
+	ok(t, c.Revoke(t.Context(), g))
+	ok(t, end(t, c, g))
+	w.want(t, 403, token, "GET", "auth/token/lookup-self")
+	if m := w.read(t, "db-admin").Members; len(m) > 0 {
+		t.Errorf("members are %v", m)
+	}
+	// Whoever gets the name next is somebody else.
+	w.entity(t, "alice")
+	ok(t, c.Grant(t.Context(), g, time.Time{}))
+	ok(t, c.Grant(t.Context(), gr("alice.cooper", "group", "db-admin"), time.Time{}))
+	ok(t, c.Revoke(t.Context(), g))
+	if found := observed(t, c, g); !slices.Equal(found, []grants.Grant{gr("alice.cooper", "group", "db-admin")}) {
+		t.Errorf("%v", found)
+	}
+}

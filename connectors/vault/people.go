@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ const idPrefix = "id:"
 type people struct {
 	account map[string]string   // entity -> its one spelling
 	entity  map[string]string   // the other way round
-	also    map[string][]string // every name and alias, however spelled -> entities
+	also    map[string][]string // every name and alias, now and before -> entities
 }
 
 // people lists all entities with their aliases, in one request. An account is the name
@@ -33,8 +34,12 @@ func (c *connector) people(ctx context.Context) (people, error) {
 			} `json:"aliases"`
 		} `json:"key_info"`
 	}
-	if _, err := c.client.call(ctx, opList, "identity/entity/id", nil, &list); err != nil {
+	found, err := c.client.call(ctx, opList, "identity/entity/id", nil, &list)
+	if err != nil {
 		return people{}, fmt.Errorf("list entities: %w", err)
+	}
+	if list.Keys == nil && found {
+		return people{}, errors.New("list entities: the answer holds no list")
 	}
 	p := people{account: map[string]string{}, entity: map[string]string{}, also: map[string][]string{}}
 	slices.Sort(list.Keys)
@@ -56,7 +61,23 @@ func (c *connector) people(ctx context.Context) (people, error) {
 		}
 		p.account[id], p.entity[name] = name, id
 	}
+	c.remember(p)
 	return p, nil
+}
+
+// remember notes who is who, so that a revoke finds an entity also after it was
+// renamed or lost its alias while this connector is open.
+func (c *connector) remember(p people) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, id := range c.seen {
+		if _, there := p.account[id]; there && p.account[id] != name && !slices.Contains(p.also[name], id) {
+			p.also[name] = append(p.also[name], id)
+		}
+	}
+	for name, id := range p.entity {
+		c.seen[name] = id
+	}
 }
 
 // spell returns an entity's account, or nothing where no spelling would be exact.
@@ -91,7 +112,7 @@ func (p people) who(account string) (string, error) {
 }
 
 // all returns the entities that an account may have stood for when something was
-// granted to it: how it is spelled may have changed with a new alias.
+// granted to it: how one is spelled may have changed since.
 func (p people) all(account string) []string {
 	if id, ok := p.entity[account]; ok {
 		return []string{id}

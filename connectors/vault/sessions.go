@@ -152,7 +152,11 @@ func (c *connector) tokensOf(ctx context.Context, entities map[string]*loss) ([]
 	var list struct {
 		Keys []string `json:"keys"`
 	}
-	if _, err := c.client.call(ctx, opList, "auth/token/accessors", nil, &list); err != nil {
+	found, err := c.client.call(ctx, opList, "auth/token/accessors", nil, &list)
+	if err == nil && found && list.Keys == nil {
+		err = errors.New("the answer holds no list")
+	}
+	if err != nil {
 		return nil, fmt.Errorf("list the accessors of tokens: %w", err)
 	}
 	c.mu.Lock()
@@ -167,7 +171,7 @@ func (c *connector) tokensOf(ctx context.Context, entities map[string]*loss) ([]
 	}
 	c.owners = known // without those that are gone
 	c.mu.Unlock()
-	err := each(ctx, len(unknown), func(ctx context.Context, i int) error {
+	err = each(ctx, len(unknown), func(ctx context.Context, i int) error {
 		t, there, err := c.token(ctx, unknown[i])
 		if err == nil && there {
 			c.mu.Lock()

@@ -161,7 +161,6 @@ func TestConformance(t *testing.T) {
 		Kill:    func(testing.TB) { w.Kill() },
 		Restart: func(t testing.TB) { w.Restart(t) },
 		Session: func(t testing.TB, g grants.Grant) func() bool {
-			// A token of the person, and one that it made: each lives on by itself.
 			token := w.login(t, g.Account)
 			if code := w.as(t, token, "GET", "kv/admin", nil, nil); code != 200 {
 				t.Fatalf("the person cannot read: %d", code)
