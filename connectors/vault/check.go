@@ -35,7 +35,7 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 	if c.client.login.m.mount == "" { // else it logs in again
 		need["auth/token/renew-self"] = []string{"update"}
 	}
-	if c.endTokens {
+	if c.endsTokens {
 		need["identity/entity/id/*"] = []string{"read"}
 		need["identity/group/id/*"] = []string{"read"}
 		need["auth/token/accessors/"] = []string{"list", "sudo"}

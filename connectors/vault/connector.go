@@ -15,12 +15,12 @@ const parallel = 8
 
 // connector is one server, or one namespace of it.
 type connector struct {
-	target    string
-	client    *client
-	groups    []string // setting groups
-	policies  []string // setting policies
-	mounts    []string // setting mounts
-	endTokens bool     // setting endTokens
+	target     string
+	client     *client
+	groups     []string // setting groups
+	policies   []string // setting policies
+	mounts     []string // setting mounts
+	endsTokens bool     // setting endTokens
 
 	mu     sync.Mutex
 	locks  map[string]chan struct{} // a group's name -> who changes it
@@ -42,7 +42,7 @@ func (c *connector) Revoke(ctx context.Context, g grants.Grant) error {
 // Abilities leaves out the ending of sessions where the settings say so.
 func (c *connector) Abilities() connectors.AbilitySet {
 	s := connectors.AbilitySet{Batcher: c, Checker: c}
-	if c.endTokens {
+	if c.endsTokens {
 		s.SessionEnder = c
 	}
 	return s

@@ -85,7 +85,7 @@ func (Driver) Open(_ context.Context, target string, s connectors.Settings) (con
 		return nil, err
 	}
 	return &connector{
-		target: target, client: cl, endTokens: set.EndTokens,
+		target: target, client: cl, endsTokens: set.EndTokens,
 		groups: slices.Clone(set.Groups), policies: slices.Clone(set.Policies), mounts: slices.Clone(set.Mounts),
 		locks: map[string]chan struct{}{}, seen: map[string]string{}, owners: map[string]string{},
 	}, nil

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/tenure-dev/tenure/grants"
 )
@@ -38,13 +39,45 @@ func (c *connector) endSessions(ctx context.Context, lost []grants.Grant) error 
 	if err != nil || len(without) == 0 {
 		return err
 	}
+	var last error
+	for try := range endTries {
+		left, err := c.endTokens(ctx, without)
+		switch {
+		case err == nil && left == 0:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		// Tokens end by themselves and with their parents meanwhile, and the server
+		// has several words for that; what its list shows then is what counts.
+		if last = err; err == nil {
+			last = fmt.Errorf("the server still knows %d tokens that it was told to revoke", left)
+		}
+		if err := rest(ctx, try); err != nil {
+			return err
+		}
+	}
+	return last
+}
+
+// endTries bounds how often the list of tokens is looked at until it is as it should be.
+const endTries = 15
+
+// endTokens revokes what is to end and returns how many that were; none: all is done.
+func (c *connector) endTokens(ctx context.Context, without map[string]*loss) (int, error) {
 	tokens, err := c.tokensOf(ctx, without)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return each(ctx, len(tokens), func(ctx context.Context, i int) error {
-		return c.end(ctx, tokens[i], without)
+	var ended atomic.Int64
+	err = each(ctx, len(tokens), func(ctx context.Context, i int) error {
+		revoked, err := c.end(ctx, tokens[i], without)
+		if revoked {
+			ended.Add(1)
+		}
+		return err
 	})
+	return int(ended.Load()), err
 }
 
 // loss is what an entity does not have any more.
@@ -203,25 +236,21 @@ func (c *connector) token(ctx context.Context, accessor string) (t token, there 
 	return t, there, nil
 }
 
-// end revokes one token and sees that it is gone.
-func (c *connector) end(ctx context.Context, accessor string, without map[string]*loss) error {
+// end revokes one token, unless it has by itself what its entity lost.
+func (c *connector) end(ctx context.Context, accessor string, without map[string]*loss) (revoked bool, err error) {
 	t, there, err := c.token(ctx, accessor)
 	if err != nil || !there {
-		return err
+		return false, err
 	}
 	l := without[t.EntityID]
 	if l == nil || !l.group && !slices.ContainsFunc(l.policies, func(p string) bool { return !slices.Contains(t.Policies, p) }) {
-		return nil
+		return false, nil
 	}
 	_, err = c.client.call(ctx, opWrite, "auth/token/revoke-accessor", map[string]string{"accessor": accessor}, nil)
 	if err = ended(err); err != nil {
-		return fmt.Errorf("revoke a token by its accessor: %w", err)
+		return true, fmt.Errorf("revoke a token by its accessor: %w", err)
 	}
-	_, there, err = c.token(ctx, accessor)
-	if err == nil && there {
-		err = errors.New("the server accepted the revoke of a token, and still knows it")
-	}
-	return err
+	return true, nil
 }
 
 // ended turns the server's word that an accessor is unknown into nothing.
