@@ -197,6 +197,33 @@ func TestAnotherHandThatWritesAtTheSameTimeIsNoticed(t *testing.T) {
 	refused(t, c.Grant(t.Context(), g, time.Time{}), "again and again")
 }
 
+func TestTokensThatEndMeanwhileAreNoErrorAndRefusalsAre(t *testing.T) {
+	w := newWorld(t)
+	g := gr("alice", "group", "db-admin")
+	direct := w.opened(t, nil)
+	for path, refusal := range map[string]string{
+		"lookup-accessor": `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`, "revoke-accessor": `{"errors":["token not found"]}`,
+	} {
+		ok(t, direct.Grant(t.Context(), g, time.Time{}))
+		token := w.login(t, "alice")
+		ok(t, direct.Revoke(t.Context(), g))
+		var left atomic.Int32
+		c := w.through(t, func(rw http.ResponseWriter, r *http.Request) bool {
+			refuses := strings.HasSuffix(r.URL.Path, path) && left.Add(-1) >= 0
+			if refuses {
+				say(400, refusal)(rw)
+			}
+			return refuses
+		})
+		left.Store(1 << 30)
+		refused(t, end(t, c, g), "400")
+		w.want(t, 200, token, "GET", "auth/token/lookup-self")
+		left.Store(2)
+		ok(t, end(t, c, g))
+		w.want(t, 403, token, "GET", "auth/token/lookup-self")
+	}
+}
+
 func TestAnEntityThatIsDeletedMeanwhileKeepsNobodyBack(t *testing.T) {
 	w := newWorld(t)
 	var once atomic.Bool
