@@ -25,6 +25,7 @@ var kept = []string{
 	"github.com/go-sql-driver/mysql",
 	"github.com/gofri/go-github-ratelimit",
 	"github.com/google/go-github",
+	"github.com/hashicorp/vault",
 	"github.com/jackc/pgx",
 	"github.com/pressly/goose",
 	"github.com/prometheus/client_golang",
@@ -51,6 +52,7 @@ var rules = map[string]rule{
 
 	"connectors":             {packages: []string{"grants"}, external: []string{"github.com/hashicorp/go-multierror", "golang.org/x/sync", "golang.org/x/text"}},
 	"connectors/all":         {packages: []string{"connectors", "connectors/*"}, external: none},
+	"connectors/all":         {packages: []string{"connectors", "connectors/exec", "connectors/file", "connectors/http", "connectors/kubernetes", "connectors/mysql", "connectors/postgres", "connectors/vault"}, external: none},
 	"connectors/conformance": {packages: []string{"connectors", "grants"}, testing: true},
 	"connectors/exec":        {packages: []string{"connectors", "connectors/plugin"}, external: []string{"golang.org/x/sys"}},
 	"connectors/file":        {packages: []string{"connectors", "grants"}, external: []string{"golang.org/x/sys", "golang.org/x/text"}},
@@ -59,6 +61,7 @@ var rules = map[string]rule{
 	"connectors/mysql":       {packages: []string{"connectors", "grants"}, kept: []string{"github.com/go-sql-driver/mysql"}},
 	"connectors/plugin":      {packages: []string{"connectors", "grants"}, external: []string{"github.com/santhosh-tekuri/jsonschema"}},
 	"connectors/postgres":    {packages: []string{"connectors", "grants"}, kept: []string{"github.com/jackc/pgx"}},
+	"connectors/vault":       {packages: []string{"connectors", "grants"}, kept: []string{"github.com/hashicorp/vault"}},
 
 	"connectors/plugin/check":        {packages: []string{"connectors", "grants"}, external: none},
 	"connectors/kubernetes/kubetest": {packages: []string{"internal/testserver"}, testing: true},
