@@ -10,6 +10,7 @@ import (
 	"github.com/tenure-dev/tenure/connectors/kubernetes"
 	"github.com/tenure-dev/tenure/connectors/mysql"
 	"github.com/tenure-dev/tenure/connectors/postgres"
+	"github.com/tenure-dev/tenure/connectors/ssh"
 )
 
 // Drivers returns one driver of each kind, for [connectors.NewRegistry].
@@ -21,5 +22,6 @@ func Drivers() []connectors.Driver {
 		kubernetes.Driver{},
 		mysql.Driver{},
 		postgres.Driver{},
+		ssh.Driver{},
 	}
 }

@@ -36,8 +36,7 @@ type scene struct {
 
 func start(t testing.TB, names ...string) *scene {
 	s := &scene{keys: map[string]ssh.Signer{}, lines: map[string]string{}}
-	for _, name := range names {
-		h := sshtest.Start(t, name)
+	for _, h := range sshtest.StartAll(t, names...) {
 		s.hosts = append(s.hosts, h)
 		h.AddUser(t, "alice", "bob", "carol", "dave", "deploy", "ops")
 		h.AddGroup(t, "docker", "adm")
@@ -255,4 +254,3 @@ func TestARuleOfSudoAndAGroupTakeEffect(t *testing.T) {
 		t.Errorf("left behind: %s, %v", out, err)
 	}
 }
-

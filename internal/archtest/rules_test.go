@@ -50,7 +50,7 @@ var rules = map[string]rule{
 	},
 
 	"connectors":             {packages: []string{"grants"}, external: []string{"github.com/hashicorp/go-multierror", "golang.org/x/sync", "golang.org/x/text"}},
-	"connectors/all":         {packages: []string{"connectors", "connectors/exec", "connectors/file", "connectors/http", "connectors/kubernetes", "connectors/mysql", "connectors/postgres"}, external: none},
+	"connectors/all":         {packages: []string{"connectors", "connectors/exec", "connectors/file", "connectors/http", "connectors/kubernetes", "connectors/mysql", "connectors/postgres", "connectors/ssh"}, external: none},
 	"connectors/conformance": {packages: []string{"connectors", "grants"}, testing: true},
 	"connectors/exec":        {packages: []string{"connectors", "connectors/plugin"}, external: []string{"golang.org/x/sys"}},
 	"connectors/file":        {packages: []string{"connectors", "grants"}, external: []string{"golang.org/x/sys", "golang.org/x/text"}},
@@ -60,6 +60,9 @@ var rules = map[string]rule{
 	"connectors/plugin":      {packages: []string{"connectors", "grants"}, external: []string{"github.com/santhosh-tekuri/jsonschema"}},
 	"connectors/postgres":    {packages: []string{"connectors", "grants"}, kept: []string{"github.com/jackc/pgx"}},
 
+	"connectors/ssh":                 {packages: []string{"connectors", "connectors/ssh/onhost", "grants"}, external: []string{"golang.org/x/crypto"}},
+	"connectors/ssh/onhost":          {external: none},
+	"connectors/ssh/sshtest":         {packages: []string{"connectors/ssh/onhost", "internal/testserver"}, external: []string{"golang.org/x/crypto"}, testing: true},
 	"connectors/plugin/check":        {packages: []string{"connectors", "grants"}, external: none},
 	"connectors/kubernetes/kubetest": {testing: true},
 	"connectors/mysql/mysqltest":     {kept: []string{"github.com/go-sql-driver/mysql"}, testing: true},
@@ -174,6 +177,7 @@ var importers = map[string][]string{
 	"connectors/conformance":       {"connectors/plugin/plugintest"},
 	"connectors/mysql/mysqltest":   nil,
 	"connectors/plugin/plugintest": nil,
+	"connectors/ssh/sshtest":       nil,
 	"examples":                     {"cmd/reconciler", "internal/demo"},
 	"internal/archtest":            nil,
 	"internal/daemon":              {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
@@ -187,7 +191,7 @@ var importers = map[string][]string{
 	"internal/minihub":             {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
 	"internal/minihub/hubcheck":    {"internal/e2e/stage"},
 	"internal/pgtest":              nil,
-	"internal/testserver":          nil,
+	"internal/testserver":          {"connectors/ssh/sshtest"},
 	"cmd/reconciler":               nil,
 
 	"internal/forge/forgetest":       nil,

@@ -56,6 +56,21 @@ var world string
 // rights are missing; with REQUIRE_SERVERS=1 missing programs fail it.
 func Start(t testing.TB, name string) *Host {
 	t.Helper()
+	return StartAll(t, name)[0]
+}
+
+// StartAll starts several hosts that the reconciler has the same key for.
+func StartAll(t testing.TB, names ...string) (hosts []*Host) {
+	t.Helper()
+	_, line, key := NewKey(t)
+	for _, name := range names {
+		hosts = append(hosts, start(t, name, line, key))
+	}
+	return hosts
+}
+
+func start(t testing.TB, name, line, key string) *Host {
+	t.Helper()
 	for program, from := range map[string]string{
 		"sshd": "openssh-server", "sudo": "sudo", "visudo": "sudo", "unshare": "util-linux", "flock": "util-linux", "gpasswd": "passwd",
 	} {
@@ -67,15 +82,14 @@ func Start(t testing.TB, name string) *Host {
 		t.Skipf("does not apply: a host needs namespaces of its own, which only root may make, and not everywhere: %s", out)
 	}
 	dir := t.TempDir()
-	h := &Host{Name: name, Address: testserver.Address(t)}
+	h := &Host{Name: name, Address: testserver.Address(t), Key: key}
 	_, port, err := net.SplitHostPort(h.Address)
 	must(t, err)
-	var rootLine, tenureLine, hostPEM string
+	var rootLine, hostPEM string
 	h.root, rootLine, _ = NewKey(t)
-	_, tenureLine, h.Key = NewKey(t)
 	_, h.HostKey, hostPEM = NewKey(t)
 	for file, text := range map[string]string{
-		"world.sh": world, "tenure-host": onhost.Script, "setup.sh": setup(t, tenureLine),
+		"world.sh": world, "tenure-host": onhost.Script, "setup.sh": setup(t, line),
 		"hostkey": hostPEM, "hostkey.pub": h.HostKey + "\n", "rootkey": rootLine + "\n",
 	} {
 		must(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600))
