@@ -43,7 +43,7 @@ func readCeilings(set settings) (map[string]string, error) {
 }
 
 var (
-	ruleStart = regexp.MustCompile(`^[A-Za-z0-9_.,*!-]+ ?= ?(?:\([^()]*\) ?)?[^ ]`)
+	ruleStart = regexp.MustCompile(`^[A-Za-z0-9_.,*!-]+ ?= ?(?:\([^()]*\) ?)?[^ (]`)
 	runas     = regexp.MustCompile(`\([^()]*\)`)
 	colons    = regexp.MustCompile(`(\\:|(?:^|[ ,=])(?:[A-Z_]{4,}|sha(?:224|256|384|512)):)`)
 )

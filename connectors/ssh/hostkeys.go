@@ -80,17 +80,17 @@ func (p *pins) known(address string) (types []string) {
 }
 
 // algorithms keeps a host from showing a key of a type that nobody has pinned while it
-// has one that somebody has.
+// has one that somebody has. A certificate comes first, where there is an authority.
 func (p *pins) algorithms(address string) (out []string) {
+	if p.cas {
+		out = append(out, ssh.CertAlgoED25519v01, ssh.CertAlgoECDSA256v01, ssh.CertAlgoECDSA384v01, ssh.CertAlgoECDSA521v01, ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSASHA256v01)
+	}
 	for _, t := range p.known(address) {
 		if t == ssh.KeyAlgoRSA {
 			out = append(out, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256)
 			continue
 		}
 		out = append(out, t)
-	}
-	if p.cas {
-		out = append(out, ssh.CertAlgoED25519v01, ssh.CertAlgoECDSA256v01, ssh.CertAlgoECDSA384v01, ssh.CertAlgoECDSA521v01, ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSASHA256v01)
 	}
 	return out
 }

@@ -251,12 +251,16 @@ func (h *Host) dial(user string, key ssh.Signer) (*ssh.Client, error) {
 func (h *Host) Kill() {
 	h.server.Kill()
 	h.hangUp()
+	// The namespaces end a moment after their first process.
+	for deadline := time.Now().Add(30 * time.Second); testserver.Dial(h.Address)(context.Background()) == nil && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // Restart starts the host again, with the files that it had.
 func (h *Host) Restart(t testing.TB) {
 	t.Helper()
-	h.hangUp()
+	h.Kill()
 	h.server.Restart(t)
 }
 
