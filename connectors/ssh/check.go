@@ -28,8 +28,8 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 			if h, err = c.find(e.host); h != nil && !slices.Contains(work[h], e) {
 				work[h] = append(work[h], e)
 			}
-			if h == nil {
-				continue
+			if err == nil && h == nil {
+				continue // retired
 			}
 		}
 		if err == nil {
@@ -58,6 +58,7 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 
 func (c *connector) checkHost(ctx context.Context, h *host, list []entitlement) (out []error) {
 	r := &request{}
+	r.add("try host this") // and so its hash
 	lines := make([]int, len(list))
 	for i, e := range list {
 		words := []string{"try", e.kind, e.name}

@@ -17,6 +17,7 @@ exec /usr/local/sbin/real/sshd "$@"
 `
 
 func TestAnOlderOpenSSHIsGivenItsLocalTime(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	h.Run(t, "mkdir -m 755 /usr/local/sbin/real; cp /usr/sbin/sshd /usr/local/sbin/real/; touch /usr/local/sbin/sshd.fake; chmod 755 /usr/local/sbin/sshd.fake; mount --bind /usr/local/sbin/sshd.fake /usr/sbin/sshd")
@@ -79,6 +80,7 @@ func TestAnOlderOpenSSHIsGivenItsLocalTime(t *testing.T) {
 }
 
 func TestAGrantWithoutAnEndHasNone(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	ok(t, c.Grant(t.Context(), gr("alice", "web-1", login, "deploy"), time.Time{}))

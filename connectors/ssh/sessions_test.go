@@ -30,6 +30,7 @@ func runs(h *sshtest.Host, command string) bool {
 }
 
 func TestEverythingThatAKeyOpenedEndsWithTheLogin(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	mine, theirs := gr("alice", "web-1", login, "deploy"), gr("bob", "web-1", login, "deploy")
@@ -62,6 +63,7 @@ func TestEverythingThatAKeyOpenedEndsWithTheLogin(t *testing.T) {
 }
 
 func TestWhoHasAKeyThereByHandKeepsTheSession(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	g := gr("alice", "web-1", login, "deploy")
@@ -86,6 +88,7 @@ func TestWhoHasAKeyThereByHandKeepsTheSession(t *testing.T) {
 }
 
 func TestAConnectionThatNobodyWroteDownIsTold(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	g := gr("alice", "web-1", login, "deploy")
@@ -106,6 +109,7 @@ func TestAConnectionThatNobodyWroteDownIsTold(t *testing.T) {
 }
 
 func TestALoginIsRefusedWhereItsSessionsCouldNotBeEnded(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h := s.hosts[0]
 	h.Run(t, "sed -i /tenure-host/d /etc/pam.d/sshd")
@@ -121,6 +125,7 @@ func TestALoginIsRefusedWhereItsSessionsCouldNotBeEnded(t *testing.T) {
 }
 
 func TestSessionsThatDoNotHaveTheGroupStay(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	g := gr("alice", "web-1", group, "docker")
@@ -145,6 +150,7 @@ func TestSessionsThatDoNotHaveTheGroupStay(t *testing.T) {
 }
 
 func TestARunningSudoEndsUnlessSudoWouldStillAllowIt(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	one, two := gr("alice", "web-1", sudo, "echo"), gr("alice", "web-1", sudo, "other")
@@ -170,6 +176,7 @@ func TestARunningSudoEndsUnlessSudoWouldStillAllowIt(t *testing.T) {
 }
 
 func TestAServiceThatSudoHasStartedIsNoSession(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h := s.hosts[0]
 	rule := "ALL=(root) NOPASSWD: /usr/local/sbin/service"
@@ -194,6 +201,7 @@ func TestAServiceThatSudoHasStartedIsNoSession(t *testing.T) {
 }
 
 func TestRecordsOfSessionsAreForgottenWithThem(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	g := gr("alice", "web-1", login, "deploy")
@@ -211,6 +219,7 @@ func TestRecordsOfSessionsAreForgottenWithThem(t *testing.T) {
 }
 
 func TestALoginThatWasOnItsWayWhenItsLineWentIsCut(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	// Opening a session waits until we say so.

@@ -201,6 +201,7 @@ func (s *scene) as(t testing.TB, h *sshtest.Host, user string) *ssh.Client {
 }
 
 func TestAPersonLogsInWithTheirOwnKeyUntilTheRevoke(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	g := gr("alice", "web-1", login, "deploy")
@@ -223,6 +224,7 @@ func TestAPersonLogsInWithTheirOwnKeyUntilTheRevoke(t *testing.T) {
 }
 
 func TestARuleOfSudoAndAGroupTakeEffect(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h, c := s.hosts[0], s.opened(t, nil)
 	alice := s.as(t, h, "alice")

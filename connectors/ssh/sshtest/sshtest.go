@@ -131,25 +131,19 @@ func NewKey(t testing.TB) (signer ssh.Signer, line, private string) {
 // AddUser makes users with homes.
 func (h *Host) AddUser(t testing.TB, names ...string) {
 	t.Helper()
-	for _, name := range names {
-		h.Run(t, "useradd --create-home --shell /bin/sh "+name)
-	}
+	h.Run(t, "for u in "+strings.Join(names, " ")+"; do useradd --create-home --shell /bin/sh $u || exit 1; done")
 }
 
 // AddGroup makes local groups.
 func (h *Host) AddGroup(t testing.TB, names ...string) {
 	t.Helper()
-	for _, name := range names {
-		h.Run(t, "groupadd "+name)
-	}
+	h.Run(t, "for g in "+strings.Join(names, " ")+"; do groupadd $g || exit 1; done")
 }
 
 // Allow adds lines to /etc/tenure/allow.
 func (h *Host) Allow(t testing.TB, lines ...string) {
 	t.Helper()
-	for _, line := range lines {
-		h.Write(t, line+"\n", "cat >>/etc/tenure/allow")
-	}
+	h.Write(t, strings.Join(lines, "\n")+"\n", "cat >>/etc/tenure/allow")
 }
 
 // Authorize adds a line to a user's own authorized keys.
