@@ -11,6 +11,7 @@ import (
 	"github.com/tenure-dev/tenure/connectors/mysql"
 	"github.com/tenure-dev/tenure/connectors/postgres"
 	"github.com/tenure-dev/tenure/connectors/vault"
+	"github.com/tenure-dev/tenure/connectors/ssh"
 )
 
 // Drivers returns one driver of each kind, for [connectors.NewRegistry].
@@ -23,5 +24,6 @@ func Drivers() []connectors.Driver {
 		mysql.Driver{},
 		postgres.Driver{},
 		vault.Driver{},
+		ssh.Driver{},
 	}
 }

@@ -52,6 +52,7 @@ var rules = map[string]rule{
 
 	"connectors":             {packages: []string{"grants"}, external: []string{"github.com/hashicorp/go-multierror", "golang.org/x/sync", "golang.org/x/text"}},
 	"connectors/all":         {packages: []string{"connectors", "connectors/*"}, external: none},
+	"connectors/all":         {packages: []string{"connectors", "connectors/exec", "connectors/file", "connectors/http", "connectors/kubernetes", "connectors/mysql", "connectors/postgres", "connectors/ssh"}, external: none},
 	"connectors/conformance": {packages: []string{"connectors", "grants"}, testing: true},
 	"connectors/exec":        {packages: []string{"connectors", "connectors/plugin"}, external: []string{"golang.org/x/sys"}},
 	"connectors/file":        {packages: []string{"connectors", "grants"}, external: []string{"golang.org/x/sys", "golang.org/x/text"}},
@@ -62,6 +63,9 @@ var rules = map[string]rule{
 	"connectors/postgres":    {packages: []string{"connectors", "grants"}, kept: []string{"github.com/jackc/pgx"}},
 	"connectors/vault":       {packages: []string{"connectors", "grants"}, kept: []string{"github.com/hashicorp/vault"}},
 
+	"connectors/ssh":                 {packages: []string{"connectors", "connectors/ssh/onhost", "grants"}, external: []string{"golang.org/x/crypto"}},
+	"connectors/ssh/onhost":          {external: none},
+	"connectors/ssh/sshtest":         {packages: []string{"connectors/ssh/onhost", "internal/testserver"}, external: []string{"golang.org/x/crypto"}, testing: true},
 	"connectors/plugin/check":        {packages: []string{"connectors", "grants"}, external: none},
 	"connectors/kubernetes/kubetest": {packages: []string{"internal/testserver"}, testing: true},
 	"connectors/mysql/mysqltest":     {packages: []string{"internal/testserver"}, kept: []string{"github.com/go-sql-driver/mysql"}, testing: true},
@@ -176,6 +180,7 @@ var importers = map[string][]string{
 	"connectors/conformance":       {"connectors/plugin/plugintest"},
 	"connectors/mysql/mysqltest":   nil,
 	"connectors/plugin/plugintest": nil,
+	"connectors/ssh/sshtest":       nil,
 	"examples":                     {"cmd/reconciler", "internal/demo"},
 	"internal/archtest":            nil,
 	"internal/daemon":              {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
@@ -190,6 +195,7 @@ var importers = map[string][]string{
 	"internal/minihub/hubcheck":    {"internal/e2e/stage"},
 	"internal/pgtest":              nil,
 	"internal/testserver":          {"connectors/kubernetes/kubetest", "connectors/mysql/mysqltest"},
+	"internal/testserver":          {"connectors/ssh/sshtest"},
 	"cmd/reconciler":               nil,
 
 	"internal/forge/forgetest":       nil,
