@@ -1,0 +1,159 @@
+package gcp
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/google"
+)
+
+// scope is what Google wants for reading and writing a policy.
+const scope = "https://www.googleapis.com/auth/cloud-platform"
+
+// source is where access tokens come from.
+type source struct {
+	fetch func(context.Context) (*oauth2.Token, error)
+	self  string // address of the service account, if the credentials tell it
+}
+
+// newSource reads credentials: the key of a service account, the configuration of a
+// workload identity federation, or nothing for Google's application default
+// credentials. Secrets go to Google's own addresses only, or, where the endpoint is on
+// this machine, to this machine.
+func newSource(text string, loopback bool, client *http.Client) (*source, error) {
+	if text == "" {
+		return &source{fetch: defaults(loopback, client)}, nil
+	}
+	var doc struct {
+		Type        string `json:"type"`
+		Email       string `json:"client_email"`
+		Key         string `json:"private_key"`
+		TokenURI    string `json:"token_uri"`
+		Universe    string `json:"universe_domain"`
+		Impersonate string `json:"service_account_impersonation_url"`
+	}
+	if json.Unmarshal([]byte(text), &doc) != nil {
+		return nil, errors.New("setting credentials is not JSON as Google gives it out for a service account or a workload identity pool")
+	}
+	if doc.Universe != "" && doc.Universe != "googleapis.com" {
+		return nil, errors.New("setting credentials is of another cloud than googleapis.com")
+	}
+	if err := checkAddresses([]byte(text), loopback); err != nil {
+		return nil, fmt.Errorf("setting credentials: %w", err)
+	}
+	switch doc.Type {
+	case "service_account":
+		if doc.Email == "" || doc.TokenURI == "" || !isKey(doc.Key) {
+			return nil, errors.New("setting credentials lacks client_email, token_uri or a private_key in PEM")
+		}
+		cfg, err := google.JWTConfigFromJSON([]byte(text), scope)
+		if err != nil {
+			return nil, errors.New("setting credentials is not the key of a service account")
+		}
+		return &source{self: doc.Email, fetch: func(ctx context.Context) (*oauth2.Token, error) {
+			return tell(cfg.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)).Token())
+		}}, nil
+	case "external_account":
+		_, self, _ := strings.Cut(doc.Impersonate, "/serviceAccounts/")
+		self, _, _ = strings.Cut(self, ":")
+		return &source{self: self, fetch: func(ctx context.Context) (*oauth2.Token, error) {
+			creds, err := google.CredentialsFromJSONWithType(context.WithValue(ctx, oauth2.HTTPClient, client), []byte(text), google.ExternalAccount, scope)
+			if err != nil {
+				return nil, errors.New("setting credentials is not the configuration of a workload identity pool")
+			}
+			return tell(creds.TokenSource.Token())
+		}}, nil
+	}
+	return nil, errors.New("setting credentials must be of the type service_account or external_account")
+}
+
+// defaults finds Google's application default credentials anew each time, because they
+// may be replaced.
+func defaults(loopback bool, client *http.Client) func(context.Context) (*oauth2.Token, error) {
+	return func(ctx context.Context) (*oauth2.Token, error) {
+		creds, err := google.FindDefaultCredentials(context.WithValue(ctx, oauth2.HTTPClient, client), scope)
+		if err != nil {
+			return nil, errors.New("no application default credentials are found; give setting credentialsFile, or GOOGLE_APPLICATION_CREDENTIALS, or run where Google gives the machine an identity")
+		}
+		if len(creds.JSON) > 0 {
+			if err := checkAddresses(creds.JSON, loopback); err != nil {
+				return nil, fmt.Errorf("application default credentials: %w", err)
+			}
+		}
+		return tell(creds.TokenSource.Token())
+	}
+}
+
+// isKey reports whether it is a private key that a token can be asked for with.
+func isKey(text string) bool {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return false
+	}
+	_, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		_, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	}
+	return err == nil
+}
+
+// checkAddresses refuses credentials that would send a secret to a stranger. Where the
+// proof of a workload's identity comes from (credential_source) is its platform's.
+func checkAddresses(text []byte, loopback bool) error {
+	var doc map[string]any
+	if json.Unmarshal(text, &doc) != nil {
+		return errors.New("they are not JSON")
+	}
+	for key, value := range doc {
+		if inner, ok := value.(map[string]any); ok && key == "source_credentials" {
+			text, err := json.Marshal(inner)
+			if err != nil {
+				return err
+			}
+			if err := checkAddresses(text, loopback); err != nil {
+				return err
+			}
+		}
+		address, ok := value.(string)
+		if !ok || key != "token_uri" && key != "token_url" && key != "token_info_url" && key != "revoke_url" && key != "service_account_impersonation_url" {
+			continue
+		}
+		u, err := url.Parse(address)
+		if err != nil || u.User != nil || loopback != isLoopback(u) || !loopback && !isGoogle(u) {
+			return fmt.Errorf("%s is not an address of googleapis.com", key)
+		}
+	}
+	return nil
+}
+
+var word = regexp.MustCompile(`^[a-z_]{1,40}$`)
+
+// tell says what went wrong without repeating the answer: nobody knows what is in it.
+func tell(t *oauth2.Token, err error) (*oauth2.Token, error) {
+	if err == nil {
+		return t, nil
+	}
+	var re *oauth2.RetrieveError
+	var ue *url.Error
+	switch {
+	case errors.As(err, &re) && re.Response != nil:
+		no := &refusal{code: re.Response.StatusCode, wait: retryAfter(re.Response.Header.Get("Retry-After"), time.Now())}
+		if word.MatchString(re.ErrorCode) {
+			no.message = re.ErrorCode
+		}
+		return nil, fmt.Errorf("get a token with the credentials: %w", no)
+	case errors.As(err, &ue):
+		return nil, fmt.Errorf("reach the token endpoint: %w", ue.Err)
+	}
+	return nil, errors.New("get a token: the credentials, or the answer of the token endpoint, cannot be used")
+}
