@@ -184,59 +184,51 @@ func strangers(no *refusal, items []item) map[int]error {
 }
 
 // split divides acts that were refused together: revokes from grants, then roles from
-// each other, and where the server does not say what is wrong, halves.
+// each other, since a role may be one that does not exist or that we may not touch, and
+// where the server does not say what is wrong with grants of one role, halves. With less
+// than two parts there is nothing more to find out.
 func split(items []item, code int) (parts [][]item) {
-	var revokes []item
-	byRole := map[string][]item{}
-	var roles []string
-	for _, it := range items {
-		if it.act.Revoke {
-			revokes = append(revokes, it)
-			continue
+	var order []string
+	groups := map[string][]item{}
+	put := func(key string, it item) {
+		if groups[key] == nil {
+			order = append(order, key)
 		}
-		if byRole[it.role] == nil {
-			roles = append(roles, it.role)
-		}
-		byRole[it.role] = append(byRole[it.role], it)
+		groups[key] = append(groups[key], it)
 	}
-	switch {
-	case len(revokes) > 0 && len(roles) > 0:
-		parts = append(parts, revokes)
-	case len(revokes) > 0 && code == http.StatusForbidden: // the role may be one that we may not touch
-		byRole, revokes = map[string][]item{}, nil
+	grants := slices.ContainsFunc(items, func(it item) bool { return !it.act.Revoke })
+	if mixed := grants && slices.ContainsFunc(items, func(it item) bool { return it.act.Revoke }); mixed {
 		for _, it := range items {
-			if byRole[it.role] == nil {
-				roles = append(roles, it.role)
-			}
-			byRole[it.role] = append(byRole[it.role], it)
+			put(fmt.Sprint(it.act.Revoke), it)
 		}
-	case len(revokes) > 0:
-		return nil
-	}
-	if len(roles) == 1 && len(revokes) == 0 {
-		if all := byRole[roles[0]]; code == http.StatusBadRequest && len(all) > 1 {
-			return [][]item{all[:len(all)/2], all[len(all)/2:]}
+	} else {
+		for _, it := range items {
+			put(it.role, it)
 		}
-		return nil
 	}
-	for _, r := range roles {
-		parts = append(parts, byRole[r])
+	if len(order) == 1 && grants && code == http.StatusBadRequest && len(items) > 1 {
+		return [][]item{items[:len(items)/2], items[len(items)/2:]}
+	}
+	for _, key := range order {
+		parts = append(parts, groups[key])
 	}
 	return parts
 }
 
 // verify reads in the policy as it is now what became of the acts.
 func (c *connector) verify(p *policy, items []item, errs []error) {
+	held := c.index(p)
 	for _, it := range items {
 		account := it.act.Grant.Account
 		if !it.act.Revoke {
-			if at, _ := p.find(c, it, expression(it.act.Until)); !at {
-				errs[it.index] = fmt.Errorf("Google has no principal of this address (is it an alias? write the account's primary address): %q: %w", account, connectors.ErrNoAccount)
+			want := expression(it.act.Until)
+			if !slices.ContainsFunc(held.of(it), func(b *binding) bool { return b.own(c.title) && b.condition.Expression == want }) {
+				errs[it.index] = fmt.Errorf("%q: %w by this address; if it is an alias, write the account's primary address", account, connectors.ErrNoAccount)
 			}
 			continue
 		}
-		for _, b := range p.bindings {
-			if b.role == it.role && !b.over(p.at) && b.holds(&c.set, account) {
+		for _, b := range held.of(it) {
+			if !b.over(p.at) {
 				what := "without a condition"
 				if b.condition != nil {
 					what = fmt.Sprintf("with the condition %+.100q", b.condition.Title)

@@ -38,36 +38,101 @@ type item struct {
 func (c *connector) change(p *policy, items []item) (next *policy, refused map[int]error, changed bool) {
 	next, refused = p.clone(), map[int]error{}
 	changed = next.sweep(c.title)
+	held := c.index(next)
+	out := removal{}
 	for _, it := range items {
 		if it.act.Revoke {
-			changed = next.remove(c, it.role, it.act.Grant.Account, "") || changed
+			for _, b := range held.of(it) {
+				if b.own(c.title) {
+					out.add(b, it.act.Grant.Account)
+				}
+			}
 		}
 	}
-	n := next.count()
+	changed = next.take(c, out) || changed
+	n, spelling, out := next.count(), next.spelling(), removal{}
 	for _, it := range items {
 		if it.act.Revoke {
 			continue
 		}
 		want := expression(it.act.Until)
-		at, elsewhere := next.find(c, it, want)
-		if at && !elsewhere {
-			continue
+		var at *binding
+		others := 0
+		for _, b := range held.of(it) {
+			switch {
+			case !b.own(c.title):
+			case b.condition.Expression == want && at == nil:
+				at = b
+			default:
+				others++
+			}
 		}
-		if !at && !elsewhere {
+		if at == nil && others == 0 {
 			if err := n.room(it); err != nil {
 				refused[it.index] = err
 				continue
 			}
 			n.add(it.role, it.member)
 		}
-		next.remove(c, it.role, it.act.Grant.Account, want)
-		if !at {
-			next.add(c.title, it.role, next.spelling(it.member), it.act.Until)
+		for _, b := range held.of(it) {
+			if b != at && b.own(c.title) {
+				out.add(b, it.act.Grant.Account)
+			}
 		}
-		changed = true
+		if at == nil {
+			member := it.member
+			if known, ok := spelling[member]; ok {
+				member = known
+			}
+			next.add(c.title, it.role, member, it.act.Until)
+		}
+		changed = changed || at == nil || others > 0
 	}
+	next.take(c, out)
 	next.bindings = slices.DeleteFunc(next.bindings, func(b *binding) bool { return b.touched && len(b.members) == 0 })
 	return next, refused, changed
+}
+
+// index is which bindings of a role an account is in, whoever made them.
+type index map[[2]string][]*binding
+
+func (c *connector) index(p *policy) index {
+	ix := index{}
+	for _, b := range p.bindings {
+		for _, m := range b.members {
+			if account, ok := c.set.accountOf(m); ok {
+				k := [2]string{b.role, account}
+				if list := ix[k]; len(list) == 0 || list[len(list)-1] != b {
+					ix[k] = append(list, b)
+				}
+			}
+		}
+	}
+	return ix
+}
+
+func (ix index) of(it item) []*binding { return ix[[2]string{it.role, it.act.Grant.Account}] }
+
+// removal is which accounts leave which bindings.
+type removal map[*binding]map[string]bool
+
+func (r removal) add(b *binding, account string) {
+	if r[b] == nil {
+		r[b] = map[string]bool{}
+	}
+	r[b][account] = true
+}
+
+// take carries a removal out.
+func (p *policy) take(c *connector, out removal) (changed bool) {
+	for b, accounts := range out {
+		b.members = slices.DeleteFunc(b.members, func(m string) bool {
+			a, ok := c.set.accountOf(m)
+			return ok && accounts[a]
+		})
+		b.touched, changed = true, true
+	}
+	return changed
 }
 
 // sweep drops bindings of our own that ended long ago.
@@ -75,48 +140,6 @@ func (p *policy) sweep(title string) bool {
 	before := len(p.bindings)
 	p.bindings = slices.DeleteFunc(p.bindings, func(b *binding) bool { return b.own(title) && b.over(p.at.Add(-stale)) })
 	return len(p.bindings) < before
-}
-
-// find looks for a grant in our own bindings: in the one with its end, and in others.
-func (p *policy) find(c *connector, it item, want string) (at, elsewhere bool) {
-	for _, b := range p.bindings {
-		if b.role == it.role && b.own(c.title) && b.holds(&c.set, it.act.Grant.Account) {
-			if b.condition.Expression == want && !at {
-				at = true
-			} else {
-				elsewhere = true
-			}
-		}
-	}
-	return at, elsewhere
-}
-
-func (b *binding) holds(s *settings, account string) bool {
-	return slices.ContainsFunc(b.members, func(m string) bool {
-		a, ok := s.accountOf(m)
-		return ok && a == account
-	})
-}
-
-// remove takes an account out of our own bindings of a role, but for the first one with
-// the expression to keep.
-func (p *policy) remove(c *connector, role, account, keep string) (changed bool) {
-	kept := false
-	for _, b := range p.bindings {
-		if b.role != role || !b.own(c.title) || !b.holds(&c.set, account) {
-			continue
-		}
-		if keep != "" && b.condition.Expression == keep && !kept {
-			kept = true
-			continue
-		}
-		b.members = slices.DeleteFunc(b.members, func(m string) bool {
-			a, ok := c.set.accountOf(m)
-			return ok && a == account
-		})
-		b.touched, changed = true, true
-	}
-	return changed
 }
 
 // add puts a principal into our own binding with this end.
@@ -136,15 +159,15 @@ func (p *policy) add(title, role, member string, until time.Time) {
 
 // spelling is how the policy already writes a principal. Google keeps the capital
 // letters of an account's address, and refuses a policy that writes it in two ways.
-func (p *policy) spelling(member string) string {
+func (p *policy) spelling() map[string]string {
+	out := map[string]string{}
 	for _, b := range p.bindings {
 		for _, m := range b.members {
-			if strings.EqualFold(m, member) {
-				return m
-			}
+			kind, address, _ := strings.Cut(m, ":")
+			out[kind+":"+strings.ToLower(address)] = m
 		}
 	}
-	return member
+	return out
 }
 
 // counts are what the limits are about.

@@ -148,8 +148,11 @@ func tell(t *oauth2.Token, err error) (*oauth2.Token, error) {
 	switch {
 	case errors.As(err, &re) && re.Response != nil:
 		no := &refusal{code: re.Response.StatusCode, wait: retryAfter(re.Response.Header.Get("Retry-After"), time.Now())}
-		if word.MatchString(re.ErrorCode) {
-			no.message = re.ErrorCode
+		var doc struct {
+			Error string `json:"error"`
+		}
+		if json.Unmarshal(re.Body, &doc) == nil && word.MatchString(doc.Error) {
+			no.message = doc.Error // such as invalid_grant
 		}
 		return nil, fmt.Errorf("get a token with the credentials: %w", no)
 	case errors.As(err, &ue):

@@ -80,7 +80,7 @@ func (p *policy) clone() *policy {
 
 // MarshalJSON writes the policy as setIamPolicy wants it.
 func (p *policy) MarshalJSON() ([]byte, error) {
-	return json.Marshal(map[string]any{"version": version, "etag": p.etag, "bindings": slices.Concat([]*binding{}, p.bindings)})
+	return json.Marshal(map[string]any{"version": version, "etag": p.etag, "bindings": append([]*binding{}, p.bindings...)})
 }
 
 // MarshalJSON writes the binding with all that it had.

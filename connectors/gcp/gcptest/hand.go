@@ -16,6 +16,7 @@ func (s *Server) Resource(t testing.TB, name, parent, policyJSON string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.normalize(doc)
 	s.parents[name] = parent
 	s.policies[name] = &policy{doc: doc}
 }
@@ -94,5 +95,6 @@ func (s *Server) Edit(resource string, change func(doc map[string]any)) {
 	p := s.policies[resource]
 	change(p.doc)
 	p.doc = clone(p.doc)
+	s.normalize(p.doc)
 	p.changes++
 }

@@ -114,7 +114,7 @@ func (s *Server) Calls(method string) int {
 	return s.calls[method]
 }
 
-// Later moves the server's clock, by which conditions go and tokens end.
+// Later moves the server's clock, by which conditions go. Tokens end by the real one.
 func (s *Server) Later(by time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -219,7 +219,7 @@ func (s *Server) answer(w http.ResponseWriter, m *method, out map[string]any, er
 func (s *Server) caller(r *http.Request, m *method) (string, error) {
 	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	k, known := s.tokens[text]
-	if !ok || !known || !s.now().Before(k.until) {
+	if !ok || !known || !time.Now().Before(k.until) {
 		return "", refuse(http.StatusUnauthorized, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
 	}
 	if !slices.ContainsFunc(m.Scopes, func(scope string) bool { return slices.Contains(k.scopes, scope) }) {
