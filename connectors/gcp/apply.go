@@ -110,6 +110,11 @@ func (c *connector) settle(ctx context.Context, on resource, items []item, errs 
 				items = drop(items, unknown, errs)
 				continue
 			}
+			if fresh := c.overtaken(ctx, on, p, no); fresh != nil && try < attempts {
+				try++
+				p = fresh
+				continue
+			}
 			parts := split(items, no.code)
 			if len(parts) < 2 {
 				fail(items, errs, err)
@@ -131,6 +136,19 @@ func (c *connector) settle(ctx context.Context, on resource, items []item, errs 
 			return
 		}
 	}
+}
+
+// overtaken returns the policy as it is now, if a 403 may come from a change that came
+// in between: what another hand has added looks then as if we took it away, and that
+// may be beyond our rights.
+func (c *connector) overtaken(ctx context.Context, on resource, p *policy, no *refusal) *policy {
+	if no.code != http.StatusForbidden {
+		return nil
+	}
+	if fresh, err := c.api.policy(ctx, on); err == nil && fresh.etag != p.etag {
+		return fresh
+	}
+	return nil
 }
 
 // fail gives the acts that have no error yet this one.

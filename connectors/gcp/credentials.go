@@ -61,17 +61,21 @@ func newSource(text string, loopback bool, client *http.Client) (*source, error)
 			return nil, errors.New("setting credentials is not the key of a service account")
 		}
 		return &source{self: doc.Email, fetch: func(ctx context.Context) (*oauth2.Token, error) {
-			return tell(cfg.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)).Token())
+			ctx, seen := watch(ctx, client)
+			t, err := cfg.TokenSource(ctx).Token()
+			return seen.tell(t, err)
 		}}, nil
 	case "external_account":
 		_, self, _ := strings.Cut(doc.Impersonate, "/serviceAccounts/")
 		self, _, _ = strings.Cut(self, ":")
 		return &source{self: self, fetch: func(ctx context.Context) (*oauth2.Token, error) {
-			creds, err := google.CredentialsFromJSONWithType(context.WithValue(ctx, oauth2.HTTPClient, client), []byte(text), google.ExternalAccount, scope)
+			ctx, seen := watch(ctx, client)
+			creds, err := google.CredentialsFromJSONWithType(ctx, []byte(text), google.ExternalAccount, scope)
 			if err != nil {
 				return nil, errors.New("setting credentials is not the configuration of a workload identity pool")
 			}
-			return tell(creds.TokenSource.Token())
+			t, err := creds.TokenSource.Token()
+			return seen.tell(t, err)
 		}}, nil
 	}
 	return nil, errors.New("setting credentials must be of the type service_account or external_account")
@@ -81,7 +85,8 @@ func newSource(text string, loopback bool, client *http.Client) (*source, error)
 // may be replaced.
 func defaults(loopback bool, client *http.Client) func(context.Context) (*oauth2.Token, error) {
 	return func(ctx context.Context) (*oauth2.Token, error) {
-		creds, err := google.FindDefaultCredentials(context.WithValue(ctx, oauth2.HTTPClient, client), scope)
+		ctx, seen := watch(ctx, client)
+		creds, err := google.FindDefaultCredentials(ctx, scope)
 		if err != nil {
 			return nil, errors.New("no application default credentials are found; give setting credentialsFile, or GOOGLE_APPLICATION_CREDENTIALS, or run where Google gives the machine an identity")
 		}
@@ -90,7 +95,8 @@ func defaults(loopback bool, client *http.Client) func(context.Context) (*oauth2
 				return nil, fmt.Errorf("application default credentials: %w", err)
 			}
 		}
-		return tell(creds.TokenSource.Token())
+		t, err := creds.TokenSource.Token()
+		return seen.tell(t, err)
 	}
 }
 
@@ -138,25 +144,48 @@ func checkAddresses(text []byte, loopback bool) error {
 
 var word = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
-// tell says what went wrong without repeating the answer: nobody knows what is in it.
-func tell(t *oauth2.Token, err error) (*oauth2.Token, error) {
+// witness sees how the last request of a token source failed. The sources themselves put
+// it into words together with answers, in which nobody knows what is.
+type witness struct {
+	ctx  context.Context // of the flight; some sources make requests without it
+	next http.RoundTripper
+	err  error
+}
+
+// watch returns a context that makes a token source use the client.
+func watch(ctx context.Context, client *http.Client) (context.Context, *witness) {
+	seen := &witness{ctx: ctx, next: client.Transport}
+	watched := *client
+	watched.Transport = seen
+	return context.WithValue(ctx, oauth2.HTTPClient, &watched), seen
+}
+
+func (w *witness) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(r.Context())
+	context.AfterFunc(w.ctx, cancel) // a flight's context always ends
+	resp, err := w.next.RoundTrip(r.WithContext(ctx))
+	w.err = err
+	return resp, err
+}
+
+// tell says what went wrong without repeating the answer.
+func (w *witness) tell(t *oauth2.Token, err error) (*oauth2.Token, error) {
 	if err == nil {
 		return t, nil
 	}
-	var re *oauth2.RetrieveError
-	var ue *url.Error
-	switch {
-	case errors.As(err, &re) && re.Response != nil:
-		no := &refusal{code: re.Response.StatusCode, wait: retryAfter(re.Response.Header.Get("Retry-After"), time.Now())}
-		var doc struct {
-			Error string `json:"error"`
-		}
-		if json.Unmarshal(re.Body, &doc) == nil && word.MatchString(doc.Error) {
-			no.message = doc.Error // such as invalid_grant
-		}
-		return nil, fmt.Errorf("get a token with the credentials: %w", no)
-	case errors.As(err, &ue):
-		return nil, fmt.Errorf("reach the token endpoint: %w", ue.Err)
+	if w.err != nil {
+		return nil, fmt.Errorf("reach the token endpoint: %w", w.err)
 	}
-	return nil, errors.New("get a token: the credentials, or the answer of the token endpoint, cannot be used")
+	var re *oauth2.RetrieveError
+	if !errors.As(err, &re) || re.Response == nil {
+		return nil, errors.New("get a token: the credentials, or the answer of the token endpoint, cannot be used")
+	}
+	no := &refusal{code: re.Response.StatusCode, wait: retryAfter(re.Response.Header.Get("Retry-After"), time.Now())}
+	var doc struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(re.Body, &doc) == nil && word.MatchString(doc.Error) {
+		no.message = doc.Error // such as invalid_grant
+	}
+	return nil, fmt.Errorf("get a token with the credentials: %w", no)
 }

@@ -84,6 +84,9 @@ func (s *settings) check() error {
 	if places == 0 {
 		return errors.New("settings projects, folders and organizations are missing or empty; list where roles may be granted")
 	}
+	if len(s.Roles) == 0 {
+		return errors.New("setting roles is empty; list the roles that may be granted")
+	}
 	for _, name := range s.Roles {
 		if err := checkRole(name); err != nil {
 			return fmt.Errorf("setting roles: %w", err)

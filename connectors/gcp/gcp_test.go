@@ -318,6 +318,7 @@ func TestADeletedAccountHoldsNothing(t *testing.T) {
 }
 
 func TestTheLimitsOfAPolicyAreNamedBeforeTheServerDoes(t *testing.T) {
+	t.Parallel()
 	fill := func(t testing.TB, w *world, n int, kind string) {
 		var list []any
 		for i := range n {
@@ -447,6 +448,7 @@ func TestEachResourceIsAPart(t *testing.T) {
 }
 
 func TestManyAtOnceOnOneConnection(t *testing.T) {
+	t.Parallel()
 	w := scene(t)
 	c := w.open(t)
 	var wg sync.WaitGroup

@@ -1,6 +1,7 @@
 package gcptest
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -60,11 +61,14 @@ func (f *faults) take(r *http.Request) *Fault {
 	return nil
 }
 
-// left is how many faults have not happened yet.
-func (f *faults) left() int {
+// left is for how many requests faults are still there.
+func (f *faults) left() (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.list)
+	for _, x := range f.list {
+		n += x.Times
+	}
+	return n
 }
 
 func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -91,6 +95,7 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		panic(http.ErrAbortHandler)
 	case x.Hang:
+		_, _ = io.Copy(io.Discard, r.Body) // else the server does not notice that the client is gone
 		<-r.Context().Done()
 	case x.Meantime != nil:
 		x.Meantime()

@@ -98,3 +98,11 @@ func (s *Server) Edit(resource string, change func(doc map[string]any)) {
 	s.normalize(p.doc)
 	p.changes++
 }
+
+// Refuse makes the server refuse, without saying why, policies of which a binding has
+// members for which no returns true.
+func (s *Server) Refuse(no func(members []string) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.no = no
+}

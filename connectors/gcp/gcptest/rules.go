@@ -39,6 +39,9 @@ func (s *Server) valid(before, given map[string]any) error {
 				return err
 			}
 		}
+		if s.no != nil && s.no(members(b)) {
+			return invalid(generic)
+		}
 		for _, m := range members(b) {
 			low := strings.ToLower(m)
 			if other, ok := spelled[low]; ok && other != m {

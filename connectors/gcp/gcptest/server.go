@@ -41,7 +41,7 @@ type Server struct {
 	tokens   map[string]token
 	skew     time.Duration
 	calls    map[string]int
-	writes   []map[string]any // the policies of all setIamPolicy
+	no       func(members []string) bool
 }
 
 // Start runs a stand-in until the test ends, which fails on every request that is not
@@ -104,7 +104,7 @@ func (s *Server) Kill(testing.TB) {
 // Fail lets something go wrong.
 func (s *Server) Fail(f Fault) { s.faults.add(f) }
 
-// Unused is how many faults have not happened.
+// Unused is for how many requests faults are still there.
 func (s *Server) Unused() int { return s.faults.left() }
 
 // Calls is how often a method was called, such as setIamPolicy.
