@@ -16,9 +16,20 @@ const (
 )
 
 var (
-	localForm  = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_.+'-]{0,62}[a-z0-9_+'-])?$`)
-	domainForm = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$`)
+	localForm = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_.+'-]*[a-z0-9_+'-])?$`)
+	labelForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 )
+
+func isLocal(text string) bool {
+	return len(text) <= 64 && localForm.MatchString(text) && !strings.Contains(text, "..")
+}
+
+// isDomain wants at least two labels, of which the last begins with a letter.
+func isDomain(text string) bool {
+	labels := strings.Split(text, ".")
+	last := labels[len(labels)-1]
+	return len(labels) > 1 && len(last) > 1 && last[0] >= 'a' && !slices.ContainsFunc(labels, func(l string) bool { return len(l) > 63 || !labelForm.MatchString(l) })
+}
 
 // memberOf returns the principal that an account stands for: an address is a user's,
 // group: and serviceAccount: before it say otherwise, and a name without an @ is in the
@@ -40,7 +51,7 @@ func (s *settings) memberOf(account string) (string, error) {
 	case !full:
 		domain = s.Domain
 	}
-	if !localForm.MatchString(local) || strings.Contains(local, "..") || !domainForm.MatchString(domain) || len(address) > 254 {
+	if !isLocal(local) || !isDomain(domain) || len(address) > 254 {
 		return "", fmt.Errorf("account %+.80q: want an address in lower-case letters, digits and ._+'-, such as alice@example.com, group:team@example.com or serviceAccount:robot@shop-prod.iam.gserviceaccount.com", account)
 	}
 	if kind == kindUser && strings.HasSuffix(domain, ".gserviceaccount.com") {

@@ -142,7 +142,8 @@ func checkAddresses(text []byte, loopback bool) error {
 	return nil
 }
 
-var word = regexp.MustCompile(`^[a-z_]{1,40}$`)
+// word is what an error of a token endpoint is called by its standard (RFC 6749).
+var word = regexp.MustCompile(`^[a-z_]+$`)
 
 // witness sees how the last request of a token source failed. The sources themselves put
 // it into words together with answers, in which nobody knows what is.
@@ -184,7 +185,7 @@ func (w *witness) tell(t *oauth2.Token, err error) (*oauth2.Token, error) {
 	var doc struct {
 		Error string `json:"error"`
 	}
-	if json.Unmarshal(re.Body, &doc) == nil && word.MatchString(doc.Error) {
+	if json.Unmarshal(re.Body, &doc) == nil && len(doc.Error) <= 40 && word.MatchString(doc.Error) {
 		no.message = doc.Error // such as invalid_grant
 	}
 	return nil, fmt.Errorf("get a token with the credentials: %w", no)

@@ -100,7 +100,7 @@ func (s *settings) check() error {
 	if len(s.Principals) == 0 {
 		return errors.New("setting principals is empty; leave it out, or list user, group or serviceAccount")
 	}
-	if s.Domain != "" && !domainForm.MatchString(s.Domain) {
+	if s.Domain != "" && !isDomain(s.Domain) {
 		return errors.New("setting domain must be the name of a domain in lower case, such as example.com")
 	}
 	return nil

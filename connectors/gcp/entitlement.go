@@ -20,15 +20,16 @@ const (
 
 const wantSpec = "want such as {project: shop-prod, role: roles/storage.objectViewer}, {folder: \"123456\", role: …} or {organization: \"123456\", role: …}"
 
+// The forms of names; lengths are checked beside them, because counted repetitions cost
+// memory in every process that has this package.
 var (
 	// projectForm is a project's id, which Google never gives to another project. Old
 	// ones have a domain before a colon. Numbers are refused: they would be a second
 	// spelling.
-	projectForm = regexp.MustCompile(`^([a-z0-9]([a-z0-9.-]*[a-z0-9])?:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$`)
-	numberForm  = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
-	// Roles: predefined ones, and those of a project or an organisation.
-	predefinedForm = regexp.MustCompile(`^roles/[A-Za-z0-9_.]{1,128}$`)
-	customForm     = regexp.MustCompile(`^(projects/[a-z0-9.:-]{6,128}|organizations/[1-9][0-9]{0,18})/roles/[A-Za-z0-9_.]{3,64}$`)
+	projectForm = regexp.MustCompile(`^([a-z0-9]([a-z0-9.-]*[a-z0-9])?:)?[a-z][a-z0-9-]*[a-z0-9]$`)
+	numberForm  = regexp.MustCompile(`^[1-9][0-9]*$`)
+	// roleForm is a predefined role, or one of a project or an organisation.
+	roleForm = regexp.MustCompile(`^(projects/[a-z0-9.:-]+/|organizations/[1-9][0-9]*/)?roles/([A-Za-z0-9_.]+)$`)
 )
 
 // basic are the roles to which Google allows no condition: they could be neither
@@ -91,9 +92,9 @@ func readText(text string) (entitlement, error) {
 
 func checkID(kind, id string) error {
 	switch {
-	case kind == kindProject && !projectForm.MatchString(id):
+	case kind == kindProject && !isProject(id):
 		return fmt.Errorf("%+.80q is no id of a project: 6 to 30 lower-case letters, digits and hyphens, and not its number or name", id)
-	case kind != kindProject && !numberForm.MatchString(id):
+	case kind != kindProject && !isNumber(id):
 		article := "a"
 		if kind == kindOrganization {
 			article = "an"
@@ -103,11 +104,35 @@ func checkID(kind, id string) error {
 	return nil
 }
 
+func isProject(id string) bool {
+	name := id[strings.LastIndexByte(id, ':')+1:]
+	return projectForm.MatchString(id) && len(name) >= 6 && len(name) <= 30
+}
+
+func isNumber(text string) bool { return len(text) <= 19 && numberForm.MatchString(text) }
+
+// isRole knows that a predefined role has a name of at most 128 characters here, and a
+// custom one of 3 to 64 at Google.
+func isRole(name string) bool {
+	m := roleForm.FindStringSubmatch(name)
+	if m == nil {
+		return false
+	}
+	owner, id, custom := strings.TrimSuffix(m[1], "/"), len(m[2]), m[1] != ""
+	if number, ok := strings.CutPrefix(owner, "organizations/"); ok && !isNumber(number) {
+		return false
+	}
+	if project, ok := strings.CutPrefix(owner, "projects/"); ok && (len(project) < 6 || len(project) > 128) {
+		return false
+	}
+	return custom && id >= 3 && id <= 64 || !custom && id <= 128
+}
+
 func checkRole(name string) error {
 	switch {
 	case slices.Contains(basic, name):
 		return fmt.Errorf("%s is a basic role: Google takes no condition with it, so it would not end; use a predefined or custom role", name)
-	case predefinedForm.MatchString(name), customForm.MatchString(name):
+	case isRole(name):
 		return nil
 	}
 	return fmt.Errorf("%+.80q is no role: want roles/NAME, projects/ID/roles/NAME or organizations/NUMBER/roles/NAME", name)

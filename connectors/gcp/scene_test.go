@@ -39,7 +39,7 @@ func documented(t testing.TB, name string, into any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, found := strings.Cut(string(doc), "```yaml "+name+"\n")
+	_, rest, found := strings.Cut(string(doc), "```text "+name+"\n")
 	block, _, closed := strings.Cut(rest, "```")
 	if !found || !closed {
 		t.Fatalf("the documentation has no block %q", name)
