@@ -63,14 +63,17 @@ func endpoint(text string) (base string, loopback bool, err error) {
 	if isLoopback(u) {
 		return u.Scheme + "://" + u.Host, true, nil
 	}
-	if !isGoogle(u) {
+	if !isGoogle(u) || u.Hostname() == accounts {
 		return "", false, errors.New("setting endpoint must begin with https:// and name a host of googleapis.com")
 	}
 	return u.Scheme + "://" + u.Host, false, nil
 }
 
+// accounts is where old keys get their tokens.
+const accounts = "accounts.google.com"
+
 func isGoogle(u *url.URL) bool {
-	return u.Scheme == "https" && (strings.HasSuffix(u.Hostname(), ".googleapis.com") || u.Hostname() == "accounts.google.com") && (u.Port() == "" || u.Port() == "443")
+	return u.Scheme == "https" && (strings.HasSuffix(u.Hostname(), ".googleapis.com") || u.Hostname() == accounts) && (u.Port() == "" || u.Port() == "443")
 }
 
 func isLoopback(u *url.URL) bool {

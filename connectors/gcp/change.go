@@ -37,7 +37,7 @@ type item struct {
 // grants. It returns which acts the limits forbid, and whether anything is different.
 func (c *connector) change(p *policy, items []item) (next *policy, refused map[int]error, changed bool) {
 	next, refused = p.clone(), map[int]error{}
-	changed = next.sweep(c.title)
+	changed = next.sweep(c.title, items)
 	held := c.index(next)
 	out := removal{}
 	for _, it := range items {
@@ -135,10 +135,13 @@ func (p *policy) take(c *connector, out removal) (changed bool) {
 	return changed
 }
 
-// sweep drops bindings of our own that ended long ago.
-func (p *policy) sweep(title string) bool {
+// sweep drops bindings of our own that ended long ago, of the roles that are changed
+// anyway: other roles may be beyond our rights by now.
+func (p *policy) sweep(title string, items []item) bool {
 	before := len(p.bindings)
-	p.bindings = slices.DeleteFunc(p.bindings, func(b *binding) bool { return b.own(title) && b.over(p.at.Add(-stale)) })
+	p.bindings = slices.DeleteFunc(p.bindings, func(b *binding) bool {
+		return b.own(title) && b.over(p.at.Add(-stale)) && slices.ContainsFunc(items, func(it item) bool { return it.role == b.role })
+	})
 	return len(p.bindings) < before
 }
 

@@ -35,7 +35,7 @@ func TestTheSchemaOfSettingsAgreesWithOpen(t *testing.T) {
 		{}, {"roles": []any{}}, {"roles": []any{"roles/owner"}}, {"roles": []any{"x"}}, {"roles": viewer}, {"projects": []any{"12"}}, {"projects": []any{}}, {"projects": []any{}, "folders": []any{"1"}},
 		{"folders": []any{"x"}}, {"organizations": []any{"12"}}, {"principals": []any{"group"}}, {"principals": []any{"allUsers"}}, {"principals": []any{}},
 		{"domain": "example.com"}, {"domain": "Example.com"}, {"domain": "example"}, {"domain": ""}, {"key": "x"},
-		{"endpoint": "https://cloudresourcemanager.googleapis.com"}, {"endpoint": "https://restricted.googleapis.com/"}, {"endpoint": "https://example.com"},
+		{"endpoint": "https://cloudresourcemanager.googleapis.com"}, {"endpoint": "https://restricted.googleapis.com/"}, {"endpoint": "https://example.com"}, {"endpoint": "https://accounts.google.com"},
 		{"endpoint": "http://127.0.0.1:80"}, {"endpoint": "http://[::1]:80/"}, {"endpoint": "http://localhost:80"}, {"endpoint": "http://cloudresourcemanager.googleapis.com"},
 		{"endpoint": "https://googleapis.com.example.com"}, {"endpoint": "https://cloudresourcemanager.googleapis.com/v1"}, {"endpoint": "x"},
 		{"credentialsFile": ""}, {"credentials": "{}", "credentialsFile": "/dev/null"},

@@ -81,6 +81,9 @@ func (t *tokens) fly(f *flight) {
 		f.token, err = t.fetch(ctx)
 		return err
 	})
+	if f.err != nil && ctx.Err() == nil {
+		f.err = &tokenError{f.err.Error()}
+	}
 	if f.err == nil && (f.token == nil || f.token.AccessToken == "") {
 		f.err = errors.New("the token endpoint answers without a token")
 	}
@@ -92,6 +95,12 @@ func (t *tokens) fly(f *flight) {
 	}
 	close(f.done)
 }
+
+// tokenError is the last word on getting a token. It wraps nothing: what the token
+// endpoint answers is no answer of the API, and was tried often enough.
+type tokenError struct{ text string }
+
+func (e *tokenError) Error() string { return e.text }
 
 // forget drops a token that the server does not take.
 func (t *tokens) forget(token string) {
