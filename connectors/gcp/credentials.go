@@ -1,12 +1,14 @@
 package gcp
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -146,11 +148,12 @@ func checkAddresses(text []byte, loopback bool) error {
 var word = regexp.MustCompile(`^[a-z_]+$`)
 
 // witness sees how the last request of a token source failed. The sources themselves put
-// it into words together with answers, in which nobody knows what is.
+// it into words together with the answer, in which nobody knows what is.
 type witness struct {
 	ctx  context.Context // of the flight; some sources make requests without it
 	next http.RoundTripper
-	err  error
+	err  error    // without an answer
+	no   *refusal // an answer that is none
 }
 
 // watch returns a context that makes a token source use the client.
@@ -165,28 +168,32 @@ func (w *witness) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(r.Context())
 	context.AfterFunc(w.ctx, cancel) // a flight's context always ends
 	resp, err := w.next.RoundTrip(r.WithContext(ctx))
-	w.err = err
-	return resp, err
+	w.err, w.no = err, nil
+	if err != nil || resp.StatusCode < 300 {
+		return resp, err
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	_ = resp.Body.Close()
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	w.no = &refusal{code: resp.StatusCode, wait: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
+	var doc struct {
+		Error string `json:"error"`
+	}
+	if err == nil && json.Unmarshal(body, &doc) == nil && len(doc.Error) <= 40 && word.MatchString(doc.Error) {
+		w.no.message = doc.Error // such as invalid_grant
+	}
+	return resp, nil
 }
 
 // tell says what went wrong without repeating the answer.
 func (w *witness) tell(t *oauth2.Token, err error) (*oauth2.Token, error) {
-	if err == nil {
+	switch {
+	case err == nil:
 		return t, nil
-	}
-	if w.err != nil {
+	case w.err != nil:
 		return nil, fmt.Errorf("reach the token endpoint: %w", w.err)
+	case w.no != nil:
+		return nil, fmt.Errorf("get a token with the credentials: %w", w.no)
 	}
-	var re *oauth2.RetrieveError
-	if !errors.As(err, &re) || re.Response == nil {
-		return nil, errors.New("get a token: the credentials, or the answer of the token endpoint, cannot be used")
-	}
-	no := &refusal{code: re.Response.StatusCode, wait: retryAfter(re.Response.Header.Get("Retry-After"), time.Now())}
-	var doc struct {
-		Error string `json:"error"`
-	}
-	if json.Unmarshal(re.Body, &doc) == nil && len(doc.Error) <= 40 && word.MatchString(doc.Error) {
-		no.message = doc.Error // such as invalid_grant
-	}
-	return nil, fmt.Errorf("get a token with the credentials: %w", no)
+	return nil, errors.New("get a token: the credentials, or the answer of the token endpoint, cannot be used")
 }

@@ -161,6 +161,29 @@ func TestApplicationDefaultCredentials(t *testing.T) {
 	})
 }
 
+func TestAWorkloadIdentityPoolNeedsNoKey(t *testing.T) {
+	w := scene(t)
+	file := filepath.Join(t.TempDir(), "proof")
+	must(t, os.WriteFile(file, []byte("first-proof"), 0o600))
+	c := connect(t, w.with("credentials", w.Federation(t, robot, file, "first-proof")))
+	defer c.Close()
+	must(t, c.Grant(t.Context(), on("alice"), soon()))
+	if err := c.Grant(t.Context(), on("serviceAccount:"+robot), soon()); err == nil || !strings.Contains(err.Error(), "own account") {
+		t.Error(err)
+	}
+	// The platform replaces the proof; the one that nobody takes any more is not shown.
+	w.Withdraw()
+	must(t, os.WriteFile(file, []byte("stale-proof"), 0o600))
+	if _, err := c.Observe(t.Context(), []string{on("").Entitlement}); err == nil || !strings.Contains(err.Error(), "invalid_grant") || strings.Contains(err.Error(), "stale-proof") {
+		t.Error(err)
+	}
+	w.Federation(t, robot, file, "stale-proof")
+	w.Fail(gcptest.Fault{Path: "/sts/v1/token", Answer: unavailable("0")})
+	if got := holders(t, c, on("")); len(got) != 1 {
+		t.Errorf("observe says %v", got)
+	}
+}
+
 func TestAKeyInAFileIsRead(t *testing.T) {
 	w := scene(t)
 	file := filepath.Join(t.TempDir(), "key.json")

@@ -39,6 +39,7 @@ type Server struct {
 	aliases  map[string]string   // member -> the member that it is
 	robots   map[string]*robot   // by address
 	tokens   map[string]token
+	proofs   map[string]string // of identity, for a service account
 	skew     time.Duration
 	calls    map[string]int
 	no       func(members []string) bool
@@ -55,10 +56,12 @@ func Start(t testing.TB) *Server {
 	s := &Server{
 		t: t, api: d,
 		policies: map[string]*policy{}, parents: map[string]string{}, roles: map[string][]string{},
-		accounts: map[string]string{}, aliases: map[string]string{}, robots: map[string]*robot{}, tokens: map[string]token{}, calls: map[string]int{},
+		accounts: map[string]string{}, aliases: map[string]string{}, robots: map[string]*robot{}, tokens: map[string]token{}, proofs: map[string]string{}, calls: map[string]int{},
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /token", s.token)
+	mux.HandleFunc("POST /sts/v1/token", s.exchange)
+	mux.HandleFunc("POST /iam/v1/projects/-/serviceAccounts/{call}", s.impersonate)
 	mux.HandleFunc("GET /computeMetadata/v1/", s.metadata)
 	mux.HandleFunc("/v3/", s.serve)
 	s.faults = &faults{next: mux}
