@@ -6,6 +6,7 @@ import (
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/connectors/exec"
 	"github.com/tenure-dev/tenure/connectors/file"
+	"github.com/tenure-dev/tenure/connectors/gcp"
 	"github.com/tenure-dev/tenure/connectors/http"
 	"github.com/tenure-dev/tenure/connectors/kubernetes"
 	"github.com/tenure-dev/tenure/connectors/mysql"
@@ -19,6 +20,7 @@ func Drivers() []connectors.Driver {
 	return []connectors.Driver{
 		exec.Driver{},
 		file.Driver{},
+		gcp.Driver{},
 		http.Driver{},
 		kubernetes.Driver{},
 		mysql.Driver{},
