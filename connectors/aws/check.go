@@ -9,7 +9,6 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
-
 )
 
 // Each right is tried: reads are made, and writes are made so that they cannot do
@@ -198,4 +197,3 @@ func (c *account) checkRole(w *wants, e entitlement, look *names, who *caller) {
 		return nil
 	})
 }
-
