@@ -12,6 +12,7 @@ import (
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
@@ -33,11 +34,11 @@ const (
 
 // clients are made at first use: looking for credentials may ask the network.
 type clients struct {
-	set  *settings
-	http *http.Client
+	set *settings
 
 	mu     sync.Mutex
 	ready  bool
+	http   *http.Client
 	iam    *iam.Client
 	sso    *ssoadmin.Client
 	store  *identitystore.Client
@@ -52,19 +53,25 @@ type caller struct {
 	principal string // a user's name, or role:NAME
 }
 
-func newClients(set *settings) *clients {
-	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: 30 * time.Second,
-		MaxIdleConnsPerHost: 2 * parallel, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: callTimeout,
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+func newClients(set *settings) *clients { return &clients{set: set} }
+
+func (c *clients) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.http != nil {
+		c.http.CloseIdleConnections()
 	}
-	return &clients{set: set, http: &http.Client{
-		Transport: transport, Timeout: callTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
 }
 
-func (c *clients) close() { c.http.CloseIdleConnections() }
+// builder makes the HTTP client that the SDK may still give the certificates of
+// AWS_CA_BUNDLE to.
+func builder() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().WithTimeout(callTimeout).WithTransportOptions(func(t *http.Transport) {
+		t.IdleConnTimeout = 30 * time.Second
+		t.MaxIdleConnsPerHost = 2 * parallel
+		t.TLSClientConfig.MinVersion = tls.VersionTLS12
+	})
+}
 
 // prepare finds the credentials and makes the clients. A failure is not kept.
 func (c *clients) prepare(ctx context.Context) error {
@@ -81,7 +88,7 @@ func (c *clients) prepare(ctx context.Context) error {
 		region = iamRegion
 	}
 	options := []func(*config.LoadOptions) error{
-		config.WithRegion(region), config.WithHTTPClient(c.http), config.WithRetryer(retryer), config.WithAppID("tenure"),
+		config.WithRegion(region), config.WithHTTPClient(builder()), config.WithRetryer(retryer), config.WithAppID("tenure"),
 	}
 	if c.set.AccessKey != "" {
 		options = append(options, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(c.set.AccessKey, c.set.SecretKey, c.set.Token)))
@@ -92,6 +99,13 @@ func (c *clients) prepare(ctx context.Context) error {
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return fmt.Errorf("find the credentials: %w", err)
+	}
+	if built, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
+		c.http = &http.Client{
+			Transport: built.GetTransport(), Timeout: callTimeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+		cfg.HTTPClient = c.http
 	}
 	if c.set.AssumeRole != "" {
 		cfg.Credentials = sdk.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), c.set.AssumeRole, func(o *stscreds.AssumeRoleOptions) {
