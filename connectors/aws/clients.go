@@ -102,7 +102,7 @@ func (c *clients) prepare(ctx context.Context) error {
 	}
 	if built, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
 		c.http = &http.Client{
-			Transport: built.GetTransport(), Timeout: callTimeout,
+			Transport: genuine{built.GetTransport()}, Timeout: callTimeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
 		cfg.HTTPClient = c.http

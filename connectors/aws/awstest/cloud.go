@@ -56,7 +56,7 @@ func Start(t testing.TB) *Cloud {
 		Args: []string{"-c", "from moto.server import main; main()", "-H", host, "-p", port},
 		Env:  []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "MOTO_IAM_LOAD_MANAGED_POLICIES=true"}, Ready: testserver.Dial(address),
 	})
-	c := &Cloud{Front: newFront(t, address)}
+	c := &Cloud{Front: NewFront(t, address)}
 	c.connect(address, "setup", "setup")
 	id, secret := c.Key(t, "admin", `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}`)
 	answer, err := http.Post("http://"+address+"/moto-api/reset-auth", "text/plain", strings.NewReader("0"))

@@ -35,7 +35,8 @@ type Call struct {
 	User   string     // the caller's access key
 }
 
-func newFront(t testing.TB, moto string) *Front {
+// NewFront starts a front to a server at an address; with none, Intercept answers all.
+func NewFront(t testing.TB, moto string) *Front {
 	f := &Front{t: t}
 	f.proxy = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
