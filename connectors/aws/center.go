@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -133,11 +134,14 @@ func (c *center) allowed(e entitlement) error {
 		return fmt.Errorf("setting identityGroups does not list %q", e.name)
 	case e.kind == inSet && !slices.Contains(c.set.Accounts, e.account):
 		return fmt.Errorf("setting accounts does not list %s", e.account)
-	case e.kind == inSet && !slices.Contains(c.set.PermissionSets, e.name) && !slices.ContainsFunc(c.set.PermissionSets, setARNPattern.MatchString):
+	case e.kind == inSet && !slices.Contains(c.set.PermissionSets, e.name) && !slices.ContainsFunc(c.set.PermissionSets, isARN):
 		return fmt.Errorf("setting permissionSets does not list %q", e.name)
 	}
 	return nil
 }
+
+// isARN tells an ARN from a name, which has no colon.
+func isARN(s string) bool { return strings.HasPrefix(s, "arn:") }
 
 // allowedSet is the rest of allowed, for a permission set whose ARN is known.
 func (c *center) allowedSet(name, arn string) error {

@@ -74,12 +74,12 @@ func retryAfter(err error) time.Duration {
 	return min(time.Duration(seconds)*time.Second, maxPause)
 }
 
-// notWhileDown does not repeat a call whose connection is refused: to come back to a
-// target that is down is the caller's.
+// notWhileDown does not repeat a call whose connection is refused, or that somebody else
+// answers: to come back to a target that is down is the caller's.
 type notWhileDown struct{}
 
 func (notWhileDown) IsErrorRetryable(err error) sdk.Ternary {
-	if errors.Is(err, syscall.ECONNREFUSED) {
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, errStranger) {
 		return sdk.FalseTernary
 	}
 	return sdk.UnknownTernary

@@ -24,7 +24,7 @@ func (g genuine) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err == io.EOF {
 		err = nil
 	}
-	if err != nil || answer.Header.Get("X-Amzn-Requestid") == "" || !begins(answer.Header.Get("Content-Type"), r.Header.Get("X-Amz-Target"), start) {
+	if err != nil || !begins(answer.Header.Get("Content-Type"), r.Header.Get("X-Amz-Target"), start) {
 		_ = answer.Body.Close()
 		return nil, errors.Join(errStranger, err)
 	}
@@ -35,18 +35,16 @@ func (g genuine) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// begins reports whether a body begins like one of its kind. Only a JSON answer to a call
-// that asks for nothing may be empty.
+// begins reports whether a body begins like an answer to such a call: calls of the one
+// protocol name their target and are answered in JSON, the others in XML. Only an answer
+// in JSON to a call that asks for nothing may be empty.
 func begins(kind, target string, start []byte) bool {
+	if target == "" {
+		return string(start) == "<" && strings.Contains(kind, "xml")
+	}
 	call := target[strings.LastIndex(target, ".")+1:]
 	asks := strings.HasPrefix(call, "List") || strings.HasPrefix(call, "Get") || strings.HasPrefix(call, "Describe")
-	switch {
-	case strings.Contains(kind, "json"):
-		return len(start) == 0 && !asks || string(start) == "{"
-	case strings.Contains(kind, "xml"):
-		return string(start) == "<"
-	}
-	return false
+	return string(start) == "{" || len(start) == 0 && !asks
 }
 
 // CloseIdleConnections lets the client close those of the way.
