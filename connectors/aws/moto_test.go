@@ -285,6 +285,7 @@ func TestAStaleListIsReadAgainAndThenBelieved(t *testing.T) {
 				return false
 			}
 			left--
+			answer.Header().Set("Content-Type", "text/xml")
 			fmt.Fprint(answer, page1("", ""))
 			return true
 		})

@@ -111,7 +111,8 @@ func centerResources(call awstest.Call, storeID string) []string {
 	}
 	out := []string{in.InstanceArn}
 	if in.PermissionSetArn != "" {
-		out = append(out, in.PermissionSetArn)
+		// The emulator writes instance where AWS writes permissionSet.
+		out = append(out, strings.Replace(in.PermissionSetArn, ":instance/", ":permissionSet/", 1))
 	}
 	if account := in.TargetId + in.AccountId; account != "" {
 		out = append(out, "arn:aws:sso:::account/"+account)

@@ -64,7 +64,7 @@ var rules = map[string]rule{
 	"connectors/postgres":    {packages: []string{"connectors", "grants"}, kept: []string{"github.com/jackc/pgx"}},
 
 	"connectors/plugin/check":        {packages: []string{"connectors", "grants"}, external: none},
-	"connectors/aws/awstest":         {kept: []string{"github.com/aws/aws-sdk-go-v2"}, testing: true},
+	"connectors/aws/awstest":         {packages: []string{"internal/testserver"}, kept: []string{"github.com/aws/aws-sdk-go-v2"}, testing: true},
 	"connectors/kubernetes/kubetest": {testing: true},
 	"connectors/mysql/mysqltest":     {kept: []string{"github.com/go-sql-driver/mysql"}, testing: true},
 	"connectors/plugin/plugintest":   {packages: []string{"connectors", "connectors/conformance", "grants"}, external: none, testing: true},
