@@ -192,7 +192,7 @@ var importers = map[string][]string{
 	"internal/minihub":             {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
 	"internal/minihub/hubcheck":    {"internal/e2e/stage"},
 	"internal/pgtest":              nil,
-	"internal/testserver":          nil,
+	"internal/testserver":          {"connectors/aws/awstest"},
 	"cmd/reconciler":               nil,
 
 	"internal/forge/forgetest":       nil,
