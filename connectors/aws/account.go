@@ -119,6 +119,9 @@ func (c *account) give(ctx context.Context, g grants.Grant, e entitlement, until
 		return err
 	}
 	if e.kind == inGroup {
+		if err := look.group(ctx, e.name); err != nil {
+			return err
+		}
 		return c.join(ctx, g.Account, e.name)
 	}
 	if until.IsZero() {

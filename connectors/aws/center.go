@@ -191,14 +191,9 @@ func (c *center) Observe(ctx context.Context, scope []string) ([]grants.Grant, e
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	entitlements, err := readAll(scope)
+	entitlements, err := readAll(scope, c.readHere)
 	if err != nil {
 		return nil, c.wrap("observe", err)
-	}
-	for _, e := range entitlements {
-		if _, err := c.readHere(e.text); err != nil {
-			return nil, c.wrap("observe", err)
-		}
 	}
 	if len(entitlements) == 0 {
 		return nil, nil

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/identitystore"
 	"github.com/aws/aws-sdk-go-v2/service/ssoadmin"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 )
 
 const (
@@ -88,7 +89,7 @@ func (c *clients) prepare(ctx context.Context) error {
 		region = iamRegion
 	}
 	options := []func(*config.LoadOptions) error{
-		config.WithRegion(region), config.WithHTTPClient(builder()), config.WithRetryer(retryer), config.WithAppID("tenure"),
+		config.WithRegion(region), config.WithHTTPClient(builder()), config.WithRetryer(retryer), config.WithAppID("tenure"), config.WithLogger(logging.Nop{}),
 	}
 	if c.set.AccessKey != "" {
 		options = append(options, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(c.set.AccessKey, c.set.SecretKey, c.set.Token)))

@@ -104,8 +104,8 @@ func read(text string) (entitlement, error) {
 	return e, nil
 }
 
-// readAll reads a scope. Each text comes once.
-func readAll(scope []string) ([]entitlement, error) {
+// readAll reads a scope by a target's own reading. Each text comes once.
+func readAll(scope []string, read func(string) (entitlement, error)) ([]entitlement, error) {
 	seen := make(map[string]bool, len(scope))
 	out := make([]entitlement, 0, len(scope))
 	for _, text := range scope {

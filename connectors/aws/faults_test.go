@@ -137,6 +137,41 @@ func TestFailuresAreErrorsThatNameNoSecret(t *testing.T) {
 	}
 }
 
+func TestAGroupFoundByAnotherCaseIsAnotherGroup(t *testing.T) {
+	front := awstest.NewFront(t, "")
+	front.Intercept(func(c awstest.Call, w http.ResponseWriter) bool {
+		w.Header().Set("Content-Type", "text/xml")
+		switch c.Form.Get("Action") {
+		case "GetCallerIdentity":
+			fmt.Fprintf(w, `<R><GetCallerIdentityResult><Arn>arn:aws:iam::%[1]s:user/tenure</Arn><Account>%[1]s</Account></GetCallerIdentityResult></R>`, awstest.Account)
+		case "ListUsers":
+			fmt.Fprint(w, `<R><ListUsersResult><Users><member><UserName>alice</UserName></member></Users></ListUsersResult></R>`)
+		case "GetGroup":
+			fmt.Fprint(w, `<R><GetGroupResult><Group><GroupName>developers</GroupName></Group><Users><member><UserName>bob</UserName></member></Users></GetGroupResult></R>`)
+		default:
+			t.Errorf("called %s", c.Action)
+		}
+		return true
+	})
+	c := open(t, connectors.Settings{"account": awstest.Account, "groups": []any{"Developers"}, "accessKeyID": "A", "secretAccessKey": secret, "endpoint": front.Endpoint()})
+	defer c.Close()
+	found, err := c.Observe(t.Context(), []string{"group=Developers"})
+	if err != nil || len(found) != 0 {
+		t.Errorf("observe: %v, %v", found, err)
+	}
+	if found, err := c.Observe(t.Context(), []string{"group=developers"}); err != nil || len(found) != 1 {
+		t.Errorf("observe of the right spelling: %v, %v", found, err)
+	}
+	g := grants.Grant{Target: target, Account: "alice", Entitlement: "group=Developers"}
+	if err := c.Grant(t.Context(), g, time.Now().Add(time.Hour)); err == nil || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("grant: %v", err)
+	}
+	g.Account = "Alice"
+	if err := c.Grant(t.Context(), g, time.Now().Add(time.Hour)); !errors.Is(err, connectors.ErrNoAccount) {
+		t.Errorf("grant to a user of another case: %v", err)
+	}
+}
+
 func TestThrottledCallsAreRepeatedAndBounded(t *testing.T) {
 	g := grants.Grant{Target: target, Account: "alice", Entitlement: "policy=p"}
 	for _, x := range []struct {

@@ -312,6 +312,12 @@ func TestARoleToAssumeFirstIsAssumed(t *testing.T) {
 	if err := c.Grant(t.Context(), g, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
+	key["roles"] = []any{"tenure-role"}
+	greedy := open(t, connectors.Settings{"account": awstest.Account}, key)
+	defer greedy.Close()
+	if err := greedy.Grant(t.Context(), grantOf(t, "alice", connectors.Spec{"role": "tenure-role"}), time.Now().Add(time.Hour)); err == nil || !strings.Contains(err.Error(), "own role") {
+		t.Errorf("its own role to another: %v", err)
+	}
 	own := grantOf(t, "role:tenure-role", connectors.Spec{"policy": "read-orders"})
 	if err := errors.Join(c.Revoke(t.Context(), own)); err == nil || !strings.Contains(err.Error(), "own account") {
 		t.Errorf("its own role: %v", err)

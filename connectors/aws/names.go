@@ -23,6 +23,7 @@ type names struct {
 	api      *clients
 	users    once[struct{}, map[string]bool]
 	roles    once[struct{}, map[string]role]
+	groups   once[string, struct{}]
 	policies once[string, policyDocument]
 }
 
@@ -62,6 +63,21 @@ func (n *names) role(ctx context.Context, name string) (role, error) {
 	return r, nil
 }
 
+// group is an error for a group that does not exist by exactly this name.
+func (n *names) group(ctx context.Context, name string) error {
+	_, err := n.groups.get(name, func() (struct{}, error) {
+		out, err := n.api.iam.GetGroup(ctx, &iam.GetGroupInput{GroupName: &name, MaxItems: sdk.Int32(1)})
+		if missing(err) || err == nil && (out.Group == nil || sdk.ToString(out.Group.GroupName) != name) {
+			return struct{}{}, fmt.Errorf("group %q does not exist", name)
+		}
+		if err != nil {
+			return struct{}{}, fmt.Errorf("read group %s: %w", name, err)
+		}
+		return struct{}{}, nil
+	})
+	return err
+}
+
 // document is that of a managed policy's default version.
 func (n *names) document(ctx context.Context, arn string) (policyDocument, error) {
 	return n.policies.get(arn, func() (policyDocument, error) {
@@ -93,7 +109,7 @@ func (n *names) document(ctx context.Context, arn string) (policyDocument, error
 
 func (c *clients) users(ctx context.Context) (map[string]bool, error) {
 	out := map[string]bool{}
-	pages := iam.NewListUsersPaginator(c.iam, &iam.ListUsersInput{MaxItems: sdk.Int32(page)}, func(o *iam.ListUsersPaginatorOptions) { o.StopOnDuplicateToken = false })
+	pages := iam.NewListUsersPaginator(c.iam, &iam.ListUsersInput{MaxItems: sdk.Int32(page)})
 	for pages.HasMorePages() {
 		p, err := pages.NextPage(ctx)
 		if err != nil {

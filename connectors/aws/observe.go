@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -23,14 +24,9 @@ func (c *account) Observe(ctx context.Context, scope []string) ([]grants.Grant, 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	entitlements, err := readAll(scope)
+	entitlements, err := readAll(scope, c.readHere)
 	if err != nil {
 		return nil, c.wrap("observe", err)
-	}
-	for _, e := range entitlements {
-		if _, err := c.readHere(e.text); err != nil {
-			return nil, c.wrap("observe", err)
-		}
 	}
 	if len(entitlements) == 0 {
 		return nil, nil
@@ -66,11 +62,14 @@ func (c *account) listGroups(ctx context.Context, groups []entitlement) ([]grant
 			if err == nil {
 				err = more(p.IsTruncated, p.Marker)
 			}
-			if err == nil && (p.Group == nil || sdk.ToString(p.Group.GroupName) != groups[i].name) {
-				err = fmt.Errorf("AWS knows it by another spelling, %+.80q", sdk.ToString(groupName(p.Group)))
+			if err == nil && p.Group == nil {
+				err = errors.New("AWS returned none")
 			}
 			if err != nil {
-				return fmt.Errorf("group %s: %w", groups[i].name, err)
+				return fmt.Errorf("list members of group %s: %w", groups[i].name, err)
+			}
+			if sdk.ToString(p.Group.GroupName) != groups[i].name {
+				return nil // found by another case: it is another name
 			}
 			for _, u := range p.Users {
 				lists[i] = append(lists[i], grants.Grant{Target: c.target, Account: sdk.ToString(u.UserName), Entitlement: groups[i].text})
@@ -79,13 +78,6 @@ func (c *account) listGroups(ctx context.Context, groups []entitlement) ([]grant
 		return nil
 	})
 	return slices.Concat(lists...), err
-}
-
-func groupName(g *types.Group) *string {
-	if g == nil {
-		return nil
-	}
-	return g.GroupName
 }
 
 // listAll reads users, and roles where they matter, with all that is in them.

@@ -146,6 +146,13 @@ func (c *account) giveRole(ctx context.Context, g grants.Grant, e entitlement, u
 	if err != nil {
 		return err
 	}
+	who, err := c.self(ctx)
+	if err != nil {
+		return err
+	}
+	if who.principal == rolePrefix+r.name {
+		return errors.New("the reconciler's own role is not given to anybody")
+	}
 	now, was, err := c.endOf(ctx, g, r)
 	if err != nil {
 		return err
