@@ -75,8 +75,6 @@ var rules = map[string]rule{
 	"connectors/kubernetes/kubetest": {packages: []string{"internal/testserver"}, testing: true},
 	"connectors/mysql/mysqltest":     {packages: []string{"internal/testserver"}, kept: []string{"github.com/go-sql-driver/mysql"}, testing: true},
 	"connectors/aws/awstest":         {packages: []string{"internal/testserver"}, kept: []string{"github.com/aws/aws-sdk-go-v2"}, testing: true},
-	"connectors/kubernetes/kubetest": {testing: true},
-	"connectors/mysql/mysqltest":     {kept: []string{"github.com/go-sql-driver/mysql"}, testing: true},
 	"connectors/plugin/plugintest":   {packages: []string{"connectors", "connectors/conformance", "grants"}, external: none, testing: true},
 
 	"internal/policy": {
@@ -164,6 +162,7 @@ var rules = map[string]rule{
 	"internal/e2e":       {external: none, testing: true},
 	"internal/e2e/ways":  {external: none, testing: true},
 	"internal/e2e/gitea": {external: none, testing: true},
+	"internal/e2e/span":  {external: none, testing: true},
 	"internal/e2e/stage": {
 		packages: []string{
 			"connectors", "connectors/all", "grants", "internal/config", "internal/daemon", "internal/forge", "internal/intake", "internal/ledger",
@@ -199,13 +198,11 @@ var importers = map[string][]string{
 	"internal/e2e":                 nil,
 	"internal/e2e/ways":            nil,
 	"internal/e2e/gitea":           nil,
+	"internal/e2e/span":            nil,
 	"internal/e2e/stage":           nil,
 	"internal/minihub":             {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
 	"internal/minihub/hubcheck":    {"internal/e2e/stage"},
 	"internal/pgtest":              nil,
-	"internal/testserver":          {"connectors/kubernetes/kubetest", "connectors/mysql/mysqltest"},
-	"internal/testserver":          {"connectors/ssh/sshtest"},
-	"internal/testserver":          {"connectors/aws/awstest"},
 	"cmd/reconciler":               nil,
 
 	"internal/forge/forgetest":       nil,
