@@ -99,22 +99,27 @@ func path(segments ...string) string {
 
 // get reads a resource; ok is false where it does not exist.
 func (c *client) get(ctx context.Context, path string, into any) (ok bool, err error) {
-	body, _, err := c.try(ctx, http.MethodGet, path, nil)
-	if refused(err, http.StatusNotFound) {
-		return false, nil
+	for i := 1; ; i++ {
+		body, _, err := c.try(ctx, http.MethodGet, path, nil)
+		if refused(err, http.StatusNotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		body = bytes.TrimSpace(body)
+		if err = json.Unmarshal(body, into); err == nil && string(body) == "null" {
+			err = errors.New("it is null")
+		}
+		if err == nil {
+			return true, nil
+		}
+		// Instead of what is removed while it looks, the broker shows a word such as
+		// "not_found", as a success.
+		if !bytes.HasPrefix(body, []byte(`"`)) || i >= c.attempts {
+			return false, fmt.Errorf("the answer to GET %s cannot be read: %w", path, err)
+		}
 	}
-	if err != nil {
-		return false, err
-	}
-	if string(bytes.TrimSpace(body)) == "null" {
-		err = errors.New("it is null")
-	} else {
-		err = json.Unmarshal(body, into)
-	}
-	if err != nil {
-		return false, fmt.Errorf("the answer to GET %s cannot be read: %w", path, err)
-	}
-	return true, nil
 }
 
 // put writes a resource; made is true where it did not exist before.

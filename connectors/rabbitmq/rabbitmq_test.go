@@ -92,6 +92,8 @@ func conforms(t *testing.T, b *broker) {
 	})
 }
 
+func tag(name string) connectors.Spec { return connectors.Spec{"tag": name} }
+
 // admin connects as the broker's first administrator.
 func (b *broker) admin(t testing.TB, vhost string) *amqp.Connection {
 	t.Helper()

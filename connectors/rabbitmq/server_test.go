@@ -135,6 +135,7 @@ func (b *broker) as(ctx context.Context, user, password, method, path string, bo
 		return err
 	}
 	req.SetBasicAuth(user, password)
+	req.Header.Set("Content-Type", "application/json")
 	req.Close = true
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -238,20 +239,6 @@ func says(t testing.TB, err error, words ...string) {
 			t.Errorf("error %q lacks %q", err, w)
 		}
 	}
-}
-
-func spec(vhost, permission, kind, name string) connectors.Spec {
-	return connectors.Spec{"vhost": vhost, "permission": permission, kind: name}
-}
-
-func tag(name string) connectors.Spec { return connectors.Spec{"tag": name} }
-
-func gr(account string, spec connectors.Spec) grants.Grant {
-	text, err := Driver{}.Canonical(spec)
-	if err != nil {
-		panic(err)
-	}
-	return grants.Grant{Target: "mq", Account: account, Entitlement: text}
 }
 
 func has(t testing.TB, c connectors.Connector, g grants.Grant) bool {
