@@ -10,6 +10,8 @@ import (
 	"github.com/tenure-dev/tenure/connectors/kubernetes"
 	"github.com/tenure-dev/tenure/connectors/mysql"
 	"github.com/tenure-dev/tenure/connectors/postgres"
+	"github.com/tenure-dev/tenure/connectors/rabbitmq"
+	"github.com/tenure-dev/tenure/connectors/redis"
 )
 
 // Drivers returns one driver of each kind, for [connectors.NewRegistry].
@@ -21,5 +23,7 @@ func Drivers() []connectors.Driver {
 		kubernetes.Driver{},
 		mysql.Driver{},
 		postgres.Driver{},
+		rabbitmq.Driver{},
+		redis.Driver{},
 	}
 }

@@ -28,6 +28,8 @@ var kept = []string{
 	"github.com/jackc/pgx",
 	"github.com/pressly/goose",
 	"github.com/prometheus/client_golang",
+	"github.com/rabbitmq/amqp091-go",
+	"github.com/redis/go-redis",
 	"github.com/riverqueue/river",
 	"github.com/rogpeppe/go-internal",
 	"github.com/spf13/cobra",
@@ -50,7 +52,7 @@ var rules = map[string]rule{
 	},
 
 	"connectors":             {packages: []string{"grants"}, external: []string{"github.com/hashicorp/go-multierror", "golang.org/x/sync", "golang.org/x/text"}},
-	"connectors/all":         {packages: []string{"connectors", "connectors/exec", "connectors/file", "connectors/http", "connectors/kubernetes", "connectors/mysql", "connectors/postgres"}, external: none},
+	"connectors/all":         {packages: []string{"connectors", "connectors/exec", "connectors/file", "connectors/http", "connectors/kubernetes", "connectors/mysql", "connectors/postgres", "connectors/rabbitmq", "connectors/redis"}, external: none},
 	"connectors/conformance": {packages: []string{"connectors", "grants"}, testing: true},
 	"connectors/exec":        {packages: []string{"connectors", "connectors/plugin"}, external: []string{"golang.org/x/sys"}},
 	"connectors/file":        {packages: []string{"connectors", "grants"}, external: []string{"golang.org/x/sys", "golang.org/x/text"}},
@@ -59,6 +61,8 @@ var rules = map[string]rule{
 	"connectors/mysql":       {packages: []string{"connectors", "grants"}, kept: []string{"github.com/go-sql-driver/mysql"}},
 	"connectors/plugin":      {packages: []string{"connectors", "grants"}, external: []string{"github.com/santhosh-tekuri/jsonschema"}},
 	"connectors/postgres":    {packages: []string{"connectors", "grants"}, kept: []string{"github.com/jackc/pgx"}},
+	"connectors/rabbitmq":    {packages: []string{"connectors", "grants"}, external: none},
+	"connectors/redis":       {packages: []string{"connectors", "grants"}, kept: []string{"github.com/redis/go-redis"}},
 
 	"connectors/plugin/check":        {packages: []string{"connectors", "grants"}, external: none},
 	"connectors/kubernetes/kubetest": {testing: true},
