@@ -81,16 +81,23 @@ func (b *batch) run(ctx context.Context) error {
 			return err
 		}
 		if round == rounds {
-			return errors.New("the broker accepted it, but does not show it; somebody else may be changing the same account")
+			for _, k := range todo {
+				b.fail(k, errors.New("the broker accepted it, but does not show it; somebody else may be changing the same account"))
+			}
+			return nil
 		}
-		b.writing.Lock()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case b.writing <- struct{}{}:
+		}
 		failed := each(todo, func(k key) error {
 			if k.vhost == "" {
 				return b.changeTags(ctx, k.account, want[k])
 			}
 			return b.changeRow(ctx, k, want[k])
 		})
-		b.writing.Unlock()
+		<-b.writing
 		for i, err := range failed {
 			if err != nil {
 				b.fail(todo[i], err)
@@ -148,9 +155,17 @@ func (b *batch) want() map[key]map[entitlement]bool {
 
 // todo returns the objects that are not yet as wanted.
 func (b *batch) todo(ctx context.Context, want map[key]map[entitlement]bool) (todo []key, err error) {
-	now, err := b.holders(ctx, slices.Collect(maps.Keys(want)))
-	if err != nil {
-		return nil, err
+	keys := slices.Collect(maps.Keys(want))
+	now, errs := b.holders(ctx, keys)
+	for i, err := range errs {
+		var r *refusal
+		if err != nil && !errors.As(err, &r) {
+			return nil, err
+		}
+		if err != nil { // of this one object; the others go on
+			b.fail(keys[i], err)
+			delete(want, keys[i])
+		}
 	}
 	for k, ents := range want {
 		for e, there := range ents {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/tenure-dev/tenure/connectors"
@@ -106,7 +105,7 @@ func (c *connector) changeTags(ctx context.Context, name string, want map[entitl
 	if slices.Equal(tags, u.Tags) {
 		return nil
 	}
-	body := map[string]any{"password_hash": u.Hash, "tags": strings.Join(tags, ",")}
+	body := map[string]any{"password_hash": u.Hash, "tags": tags}
 	if u.Algo != "" {
 		body["hashing_algorithm"] = u.Algo
 	}
@@ -121,15 +120,16 @@ func (c *connector) changeTags(ctx context.Context, name string, want map[entitl
 	return fmt.Errorf("%q: %w", name, connectors.ErrNoAccount)
 }
 
-// holders returns what is held of the objects: their own, one by one, or out of the
-// whole lists where they are many.
-func (c *connector) holders(ctx context.Context, keys []key) (map[held]bool, error) {
+// holders returns what is held of the objects, and an error for each that could not be
+// read: one by one, or out of the whole lists where they are many.
+func (c *connector) holders(ctx context.Context, keys []key) (map[held]bool, []error) {
 	found := map[held]bool{}
 	if len(keys) > fewRows {
-		return c.all(ctx, keys)
+		found, err := c.all(ctx, keys)
+		return found, slices.Repeat([]error{err}, len(keys))
 	}
 	var mu sync.Mutex
-	errs := each(keys, func(k key) error {
+	return found, each(keys, func(k key) error {
 		if k.vhost == "" {
 			u, _, err := c.account(ctx, k.account)
 			mu.Lock()
@@ -143,7 +143,6 @@ func (c *connector) holders(ctx context.Context, keys []key) (map[held]bool, err
 		r.into(found)
 		return err
 	})
-	return found, errors.Join(errs...)
 }
 
 func (c *connector) all(ctx context.Context, keys []key) (map[held]bool, error) {

@@ -22,7 +22,7 @@ type connector struct {
 
 	vhosts, everything, tags []string // settings
 
-	writing sync.Mutex // what is read, changed and written back is so by one at a time
+	writing chan struct{} // a place for one: what is read, changed and written back is so by one at a time
 }
 
 // parallel is how many requests are under way at once.

@@ -72,7 +72,7 @@ func (Driver) Open(_ context.Context, target string, s connectors.Settings) (con
 		return nil, err
 	}
 	c := &connector{
-		target: target, user: set.User, api: api,
+		target: target, user: set.User, api: api, writing: make(chan struct{}, 1),
 		vhosts: slices.Clone(set.VHosts), everything: slices.Clone(set.Everything), tags: slices.Clone(set.Tags),
 	}
 	if len(c.tags) == 0 {

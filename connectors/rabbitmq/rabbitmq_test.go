@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,8 @@ func TestRabbitMQ(t *testing.T) {
 		{"what another hand overwrites at once is repaired", overwritten},
 		{"a consumer is ended, and other virtual hosts stay", consumerEnds},
 		{"connections stay where another right to the same remains", otherRight},
+		{"a revoke survives a crash of the broker", crashKeeps},
+		{"a name that the broker cannot be asked for keeps nobody back", longName},
 		{"ceilings", ceilings},
 		{"the reconciler's own account is left alone", ownAccount},
 		{"what is missing is named", missingNamed},
@@ -370,6 +373,29 @@ func otherRight(t *testing.T, b *broker) {
 		}
 		_ = conn.Close()
 	}
+}
+
+func crashKeeps(t *testing.T, b *broker) {
+	c := b.opened(t, nil)
+	g, h := gr("alice", spec("shop", "read", "resource", "orders")), gr("alice", tag("monitoring"))
+	for _, of := range []grants.Grant{g, h} {
+		ok(t, c.Grant(t.Context(), of, time.Time{}))
+		ok(t, c.Revoke(t.Context(), of))
+	}
+	b.Kill()
+	b.Restart(t)
+	if has(t, c, g) || has(t, c, h) {
+		t.Error("access came back with the restart")
+	}
+}
+
+func longName(t *testing.T, b *broker) {
+	c := b.opened(t, nil)
+	g := gr("alice", spec("shop", "read", "resource", "orders"))
+	errs := c.Apply(t.Context(), []connectors.Act{{Grant: gr(strings.Repeat("x", 100_000), spec("shop", "read", "resource", "x"))}, {Grant: g}})
+	says(t, errs[0], "the broker answers 4")
+	ok(t, errs[1])
+	ok(t, c.Revoke(t.Context(), g))
 }
 
 func ceilings(t *testing.T, b *broker) {

@@ -22,6 +22,7 @@ type batch struct {
 	errs   []error
 	fixed  []bool // acts whose result is known: their error stays
 	failed map[held]error
+	saved  bool // the server has written to disk what it has now
 }
 
 // held is one selector of one account.
@@ -75,10 +76,10 @@ func (b *batch) run(ctx context.Context) error {
 			return err
 		}
 		if len(plans) == 0 {
-			if round == 0 && slices.Contains(b.errs, nil) {
-				return retry(ctx, func() error { return b.write(ctx) })
+			if b.saved || !slices.Contains(b.errs, nil) {
+				return nil
 			}
-			return nil
+			return retry(ctx, func() error { return b.write(ctx) })
 		}
 		if round == rounds {
 			b.blame(plans)
@@ -123,13 +124,17 @@ func (b *batch) judge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	lost, err := b.keeps(ctx, cat)
+	if err != nil {
+		return err
+	}
 	for i, a := range b.acts {
 		if b.fixed[i] || a.Revoke {
 			continue
 		}
-		err := b.allowed(cat, b.ents[i])
+		err := lost
 		if err == nil {
-			err = b.lasting(ctx, cat, a.Grant.Account, b.ents[i])
+			err = errors.Join(b.allowed(cat, b.ents[i]), b.readable(a.Grant.Account, b.ents[i]))
 		}
 		if err != nil {
 			b.fix(i, err)

@@ -102,6 +102,7 @@ func (b *batch) change(ctx context.Context, plans []*plan) error {
 		}
 		edits[i] = e
 	}
+	b.saved = false
 	out, err := b.commit(ctx, edits)
 	for i, o := range out {
 		p := plans[i]
@@ -118,6 +119,7 @@ func (b *batch) change(ctx context.Context, plans []*plan) error {
 			b.gone(p.account)
 		}
 	}
+	b.saved = err == nil
 	return err
 }
 

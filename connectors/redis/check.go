@@ -32,11 +32,15 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 		miss("missing right: +%s of %s", right, c.user)
 	}
 	cat, err := c.catalogue(ctx)
+	var lost error
 	if err == nil {
-		err = c.keeps(ctx, cat)
+		lost, err = c.keeps(ctx, cat)
 	}
 	if err != nil && len(rights) == 0 {
 		return append(errs, c.wrap("check", err))
+	}
+	if lost != nil {
+		miss("%w", lost)
 	}
 	for _, text := range scope {
 		e, err := readText(text)

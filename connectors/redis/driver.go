@@ -86,11 +86,17 @@ func (Driver) Open(_ context.Context, target string, s connectors.Settings) (con
 	if err != nil {
 		return nil, err
 	}
+	redis.SetLogger(quiet{}) // the library has no logger of one client's own
 	return &connector{
 		target: target, user: set.User, save: set.Save, db: redis.NewClient(o),
 		commands: slices.Clone(set.Commands), keys: slices.Clone(set.Keys), channels: slices.Clone(set.Channels),
 	}, nil
 }
+
+// quiet drops what the library would log: it comes back as an error.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
 
 func options(set settings) (*redis.Options, error) {
 	host, port, err := net.SplitHostPort(set.Address)

@@ -13,6 +13,12 @@ import (
 const wantSpec = "want {commands: WORDS, keys: PATTERNS} or {commands: WORDS, channels: PATTERNS}, each a text or a list"
 
 // entitlement is one selector: words in order, each once, with one space in between.
+//
+// A selector is a unit of its own: it is added and removed without a trace in the
+// account's root permissions, where rules of several hands would run into each other
+// (who takes +get away after two have given it?). The text says all of it. A name for a
+// set of rules in the settings would be shorter, but once somebody changed the set,
+// what had been granted by the old one could not be found and revoked.
 type entitlement struct{ commands, keys, channels string }
 
 func readSpec(spec connectors.Spec) (e entitlement, err error) {
