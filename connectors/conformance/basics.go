@@ -131,6 +131,35 @@ func (u *suite) scope() {
 	if found, err := u.c.Observe(u.ctx, []string{"not canonical at all"}); err == nil {
 		u.t.Errorf("a scope that cannot be read gave %v and no error", found)
 	}
+	u.parts()
+}
+
+// parts demands of a target that falls into parts that they make up the whole, each
+// entitlement in one of them, also one that cannot be read.
+func (u *suite) parts() {
+	p, ok := connectors.AsPartitioner(u.c)
+	if !ok {
+		return
+	}
+	scope := append(slices.Clone(u.ents), u.canon(u.Absent), "not canonical at all")
+	var in []string
+	var found []grants.Grant
+	for _, part := range p.Parts(scope) {
+		in = append(in, part...)
+		if !slices.Contains(part, "not canonical at all") {
+			found = append(found, u.held(part)...)
+		} else if len(part) > 1 {
+			u.t.Errorf("what cannot be read hides %q", part)
+		}
+	}
+	slices.Sort(in)
+	slices.Sort(scope)
+	if !slices.Equal(in, scope) {
+		u.t.Errorf("the parts of %q hold %q", scope, in)
+	}
+	if whole := u.held(u.ents); !slices.Equal(unique(found), whole) {
+		u.t.Errorf("the parts show %v, the whole %v", found, whole)
+	}
 }
 
 func (u *suite) unknownAccount() {

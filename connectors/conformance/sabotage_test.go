@@ -113,6 +113,22 @@ func (b *batching) Apply(ctx context.Context, acts []connectors.Act) []error {
 	return errs
 }
 
+// parting is broken in how it divides its target.
+type parting struct{ *broken }
+
+func (p parting) Parts(scope []string) (out [][]string) {
+	for _, e := range scope {
+		if p.mistake == "a part is forgotten" && e == "group=b" {
+			continue
+		}
+		out = append(out, []string{e})
+	}
+	if p.mistake == "what cannot be read hides a part" {
+		return [][]string{scope}
+	}
+	return out
+}
+
 // mistakes, and the case that must find each.
 var mistakes = map[string]Case{
 	"unknown keys are ignored":         CaseCanonical,
@@ -128,6 +144,8 @@ var mistakes = map[string]Case{
 	"a batched revoke grants":          CaseBatch,
 	"the first error stops the batch":  CaseBadItem,
 	"errors are collected and dropped": CaseBadItem,
+	"a part is forgotten":              CaseScope,
+	"what cannot be read hides a part": CaseScope,
 }
 
 // A suite is worth what it finds: each mistake is run in a process of its own, which
@@ -145,6 +163,9 @@ func TestTheSuiteFindsMistakes(t *testing.T) {
 		var c connectors.Connector = b
 		if slices.Contains([]Case{CaseBatch, CaseBadItem}, mistakes[mistake]) {
 			c = &batching{b}
+		}
+		if strings.Contains(mistake, "a part") {
+			c = parting{b}
 		}
 		Run(t, subject(m, b, func() connectors.Connector { return c }))
 		return

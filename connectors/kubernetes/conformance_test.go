@@ -3,10 +3,7 @@ package kubernetes
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
-	"time"
 
 	rbac "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,53 +14,7 @@ import (
 	"github.com/tenure-dev/tenure/grants"
 )
 
-const (
-	rbacPath   = "/apis/rbac.authorization.k8s.io/v1/"
-	namespaces = "/api/v1/namespaces"
-)
-
-// cluster is a server with the roles of the documentation, and the rights of the
-// documentation for the reconciler.
-func cluster(t testing.TB) *kubetest.Server {
-	s := kubetest.Start(t)
-	create := func(path string, object any) {
-		t.Helper()
-		if !s.Create(t, path, text(t, object)) {
-			t.Fatalf("%s refuses %v", path, object)
-		}
-	}
-	for _, ns := range []string{"shop", "desk"} {
-		create(namespaces, map[string]any{"metadata": map[string]any{"name": ns}})
-	}
-	create(namespaces+"/shop/serviceaccounts", map[string]any{"metadata": map[string]any{"name": "robot"}})
-	pods := []rbac.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get"}}}
-	create(rbacPath+"namespaces/shop/roles", rbac.Role{ObjectMeta: metav1.ObjectMeta{Name: "deployer"}, Rules: pods})
-	create(rbacPath+"clusterroles", rbac.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "reader"}, Rules: pods})
-	for _, rights := range [][2]string{{"tenure", "get, bind"}, {"weak", "get"}} {
-		doc := strings.NewReplacer("tenure", rights[0], "get, bind", rights[1]).Replace(documented(t))
-		role, binding, _ := strings.Cut(doc, "\n---\n")
-		if !s.Create(t, rbacPath+"clusterroles", role) || !s.Create(t, rbacPath+"clusterrolebindings", binding) {
-			t.Fatal("the cluster refuses the documented rights")
-		}
-	}
-	wait(t, "the rights of weak", func() bool { return may(t, s, "weak", "delete", "rolebindings", "shop", "") })
-	wait(t, "the rights of tenure", func() bool { return may(t, s, "tenure", "bind", "clusterroles", "shop", "reader") })
-	return s
-}
-
-// documented returns the rights as docs/connectors/kubernetes.md has them.
-func documented(t testing.TB) string {
-	doc, err := os.ReadFile("../../docs/connectors/kubernetes.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, found := strings.Cut(string(doc), "```text rights\n")
-	block, _, closed := strings.Cut(rest, "```")
-	if !found || !closed {
-		t.Fatal("the documentation has no rights")
-	}
-	return block
-}
+const rbacPath = "/apis/rbac.authorization.k8s.io/v1/"
 
 func text(t testing.TB, v any) string {
 	b, err := json.Marshal(v)
@@ -87,31 +38,6 @@ func connect(t testing.TB, set connectors.Settings) *connector {
 	return c.(*connector)
 }
 
-// may asks the cluster's own authorizer.
-func may(t testing.TB, s *kubetest.Server, user, verb, resource, ns, name string) bool {
-	t.Helper()
-	group := rbac.GroupName
-	if resource == "pods" {
-		group = ""
-	}
-	_, answer := s.Do(t, "POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", text(t, map[string]any{"spec": map[string]any{
-		"user": user, "resourceAttributes": map[string]any{"verb": verb, "group": group, "resource": resource, "namespace": ns, "name": name}}}))
-	var review struct{ Status struct{ Allowed bool } }
-	if err := json.Unmarshal([]byte(answer), &review); err != nil {
-		t.Fatal(err)
-	}
-	return review.Status.Allowed
-}
-
-func wait(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
 // byHand makes a binding that is not ours.
 func byHand(t testing.TB, s *kubetest.Server, name string, p place, subjects ...rbac.Subject) {
 	t.Helper()
@@ -125,7 +51,7 @@ func byHand(t testing.TB, s *kubetest.Server, name string, p place, subjects ...
 }
 
 func TestConformance(t *testing.T) {
-	s := cluster(t)
+	s := kubetest.Shop(t)
 	admin := connect(t, settingsOf(s, "admin"))
 	defer admin.Close()
 	parts := func(t testing.TB, g grants.Grant) (place, rbac.Subject) {
@@ -185,7 +111,7 @@ func TestConformance(t *testing.T) {
 			}
 			byHand(t, s, more, place{role: rbac.RoleRef{APIGroup: rbac.GroupName, Kind: "ClusterRole", Name: more}},
 				rbac.Subject{Kind: rbac.UserKind, APIGroup: rbac.GroupName, Name: "tenure"})
-			wait(t, "the right to bind", func() bool { return may(t, s, "tenure", "bind", "clusterroles", "shop", name) })
+			kubetest.Wait(t, "the right to bind", func() bool { return s.May(t, "tenure", "bind", "clusterroles", "shop", name) })
 			return true
 		},
 		Kill: s.Kill, Restart: s.Restart,

@@ -16,6 +16,7 @@ import (
 	rbac "k8s.io/api/rbac/v1"
 
 	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/connectors/kubernetes/kubetest"
 	"github.com/tenure-dev/tenure/grants"
 )
 
@@ -41,7 +42,7 @@ func placed(t *testing.T, entitlement string) place {
 // TestCluster is about what the suite does not know: what people can do afterwards,
 // and what others do to bindings.
 func TestCluster(t *testing.T) {
-	s := cluster(t)
+	s := kubetest.Shop(t)
 	c := connect(t, settingsOf(s, "tenure"))
 	defer c.Close()
 	until := time.Now().Add(time.Hour)
@@ -63,12 +64,12 @@ func TestCluster(t *testing.T) {
 			for entitlement, elsewhere := range map[string]bool{deployer: false, reader: false, "clusterRole=reader": true} {
 				g := grantOf(account, entitlement)
 				must(t, c.Grant(t.Context(), g, until))
-				wait(t, "access", func() bool { return may(t, s, who, "get", "pods", "shop", "") })
-				if may(t, s, who, "get", "pods", "desk", "") != elsewhere {
+				kubetest.Wait(t, "access", func() bool { return s.May(t, who, "get", "pods", "shop", "") })
+				if s.May(t, who, "get", "pods", "desk", "") != elsewhere {
 					t.Errorf("%s: access to another namespace is not %v", g, elsewhere)
 				}
 				must(t, c.Revoke(t.Context(), g))
-				wait(t, "the end of access", func() bool { return !may(t, s, who, "get", "pods", "shop", "") })
+				kubetest.Wait(t, "the end of access", func() bool { return !s.May(t, who, "get", "pods", "shop", "") })
 			}
 		}
 	})

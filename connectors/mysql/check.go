@@ -56,6 +56,12 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 			miss("%s: %w", text, err)
 			continue
 		}
+		if e.unlocked {
+			for _, right := range c.lacksForLocks(ctx, s, own) {
+				miss("missing right: %s of %s, to lock and unlock accounts", right, name)
+			}
+			continue
+		}
 		var may bool
 		right := "ADMIN OPTION of " + name + " on role " + strconv.Quote(e.role)
 		if e.role != "" {
@@ -79,6 +85,22 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 		}
 	}
 	return errs
+}
+
+// lacksForLocks returns the rights that are missing to see and to change whether
+// accounts are locked.
+func (c *connector) lacksForLocks(ctx context.Context, s server, own map[string]bool) (missing []string) {
+	if !own["CREATE USER"] {
+		missing = append(missing, "CREATE USER")
+	}
+	if err := c.unlocked(ctx, s, func(string, string) {}); err != nil {
+		table := "SELECT on mysql.global_priv"
+		if !s.maria {
+			table = "SELECT (account_locked) on mysql.user"
+		}
+		missing = append(missing, table)
+	}
+	return missing
 }
 
 // major is 1011 for 10.11.4 and 800 for 8.0.36.

@@ -23,6 +23,8 @@ type connector struct {
 	db        *sql.DB
 	roles     []string // setting roles
 	databases []string // setting databases
+	// accountLock is the setting: accounts may be locked and unlocked.
+	accountLock bool
 }
 
 // Grant makes the entry; the server itself ends nothing, so until is not used.

@@ -11,6 +11,7 @@ import (
 func TestTheSchemaOfEntitlementsAgreesWithCanonical(t *testing.T) {
 	specs := []connectors.Spec{
 		{}, {"role": "r"}, {"role": ""}, {"role": "NONE"}, {"role": "Current_User"}, {"role": strings.Repeat("é", 80)}, {"role": strings.Repeat("x", 81)},
+		{"account": "unlocked"}, {"account": "locked"}, {"account": "unlocked", "role": "r"}, {"account": true},
 		{"role": "r", "database": "d"}, {"privilege": "select"}, {"privilege": "all", "database": "d"}, {"privilege": "Select", "database": "d"},
 		{"privilege": "select", "database": strings.Repeat("x", 65)}, {"privilege": "select", "database": 7},
 		{"privilege": "execute", "database": "d", "function": "F"}, {"privilege": "execute", "database": "d", "procedure": "é"},
@@ -34,5 +35,6 @@ func TestTheSchemaOfSettingsAgreesWithOpen(t *testing.T) {
 		{"address": "h:1", "user": "u", "plainText": "true", "roles": []any{"r"}}, {"address": "h:1", "user": "u", "roles": []any{""}},
 		{"address": "h:1", "user": "u", "password": "p", "passwordFile": "/dev/null"}, {"address": "h:1", "user": "u", "dsn": "x"},
 		{"address": "h:1", "user": "u", "passwordFile": "/dev/null"}, {"address": "h:1", "user": "u", "plainText": "yes"},
+		{"address": "h:1", "user": "u", "accountLock": true}, {"address": "h:1", "user": "u", "accountLock": "no"},
 	})
 }

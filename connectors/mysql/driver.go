@@ -1,5 +1,6 @@
 // Package mysql is the connector for MariaDB 10.5 and MySQL 8, and later: who has been
-// granted which role, and which single privilege on a database, a table or a routine.
+// granted which role, and which single privilege on a database, a table or a routine,
+// and which account is not locked.
 //
 // One entitlement is one entry of the server's own grant tables, so that entitlements
 // never overlap. It changes those entries and nothing else; it makes no accounts.
@@ -23,8 +24,8 @@ import (
 	"github.com/tenure-dev/tenure/connectors"
 )
 
-// Driver opens MariaDB and MySQL servers. Its entitlements are {role: NAME} and such
-// as {privilege: select, database: NAME, table: NAME}.
+// Driver opens MariaDB and MySQL servers. Its entitlements are {role: NAME},
+// {account: unlocked} and such as {privilege: select, database: NAME, table: NAME}.
 type Driver struct{}
 
 // Name is "mysql".
@@ -48,7 +49,9 @@ type settings struct {
 	PlainText bool     `setting:"plainText"` // allow a connection without TLS to another machine
 	Roles     []string `setting:"roles"`     // the only roles that may be granted
 	Databases []string `setting:"databases"` // the only databases on which privileges may be granted
-	MaxConns  int      `setting:"maxConns"`  // default 4
+	// AccountLock allows to lock and unlock accounts.
+	AccountLock bool `setting:"accountLock"`
+	MaxConns    int  `setting:"maxConns"` // default 4
 }
 
 // Open prepares a pool of connections; the first call connects, so that a server that
@@ -83,7 +86,7 @@ func (Driver) Open(_ context.Context, target string, s connectors.Settings) (con
 	db.SetMaxOpenConns(set.MaxConns)
 	db.SetMaxIdleConns(set.MaxConns)
 	db.SetConnMaxIdleTime(time.Minute)
-	return &connector{target: target, user: set.User, db: db, roles: slices.Clone(set.Roles), databases: slices.Clone(set.Databases)}, nil
+	return &connector{target: target, user: set.User, db: db, roles: slices.Clone(set.Roles), databases: slices.Clone(set.Databases), accountLock: set.AccountLock}, nil
 }
 
 // sqlMode is what quoting and exact names rely on. Without NO_AUTO_CREATE_USER, a

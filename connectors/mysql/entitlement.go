@@ -10,11 +10,13 @@ import (
 	"github.com/tenure-dev/tenure/connectors"
 )
 
-const wantSpec = "want {role: NAME} or {privilege: WORD, database: NAME}, with table, function or procedure for one thing in it"
+const wantSpec = "want {role: NAME}, {account: unlocked} or {privilege: WORD, database: NAME}, with table, function or procedure for one thing in it"
 
-// entitlement is one entry of the grant tables: a role, or a privilege on a thing.
+// entitlement is one entry of the grant tables: a role, a privilege on a thing, or that
+// the account is not locked.
 type entitlement struct {
 	role                      string
+	unlocked                  bool
 	privilege, database, kind string // kind of the thing in the database: "", or one of kinds
 	thing                     string
 }
@@ -23,7 +25,9 @@ var kinds = []string{"table", "function", "procedure"}
 
 func readSpec(spec connectors.Spec) (entitlement, error) {
 	keys := []string{"role"}
-	if _, ok := spec["role"]; !ok {
+	if _, ok := spec["account"]; ok {
+		keys = []string{"account"}
+	} else if _, ok := spec["role"]; !ok {
 		keys = []string{"privilege", "database"}
 		for _, k := range kinds {
 			if _, ok := spec[k]; ok {
@@ -60,6 +64,12 @@ func fromPairs(pairs map[string]string) (e entitlement, err error) {
 	if role, ok := pairs["role"]; ok {
 		return entitlement{role: role}, checkRole(role)
 	}
+	if state, ok := pairs["account"]; ok {
+		if state != "unlocked" {
+			return e, fmt.Errorf("account %+.40q is nothing that can be granted; only unlocked is", state)
+		}
+		return entitlement{unlocked: true}, nil
+	}
 	e = entitlement{privilege: pairs["privilege"], database: pairs["database"]}
 	for _, k := range kinds {
 		if thing, ok := pairs[k]; ok {
@@ -91,6 +101,9 @@ func fromPairs(pairs map[string]string) (e entitlement, err error) {
 func (e entitlement) text() string {
 	if e.role != "" {
 		return connectors.Format(map[string]string{"role": e.role})
+	}
+	if e.unlocked {
+		return connectors.Format(map[string]string{"account": "unlocked"})
 	}
 	pairs := map[string]string{"privilege": e.privilege, "database": e.database}
 	if e.kind != "" {
@@ -130,6 +143,9 @@ func (e entitlement) statement(s server, revoke bool, accounts []account) string
 	for _, a := range accounts {
 		list = append(list, a.sql())
 	}
+	if e.unlocked {
+		return "ALTER USER " + strings.Join(list, ", ") + map[bool]string{true: " ACCOUNT LOCK", false: " ACCOUNT UNLOCK"}[revoke]
+	}
 	to += strings.Join(list, ", ")
 	if e.role != "" {
 		return verb + s.role(e.role) + to
@@ -149,6 +165,12 @@ func (c *connector) allowed(s server, e entitlement) error {
 	if e.role != "" {
 		if len(c.roles) > 0 && !slices.Contains(c.roles, e.role) {
 			return fmt.Errorf("the target's setting roles does not list %q", e.role)
+		}
+		return nil
+	}
+	if e.unlocked {
+		if !c.accountLock {
+			return errors.New("the target's setting accountLock is not true")
 		}
 		return nil
 	}

@@ -31,28 +31,28 @@ var scene = []string{
 	"CREATE USER alice", "CREATE USER bob", "CREATE USER carol", "CREATE USER dave", "CREATE USER weak",
 }
 
-// rights returns the statements that the documentation gives for the reconciler's own
+// statements returns those that the documentation gives for the reconciler's own
 // account, so that every test runs with exactly these.
-func rights(t testing.TB) (statements []string) {
+func statements(t testing.TB, name string) (out []string) {
 	text, err := os.ReadFile("../../docs/connectors/mysql.md")
 	ok(t, err)
-	_, block, found := strings.Cut(string(text), "```sql mariadb\n")
+	_, block, found := strings.Cut(string(text), "```sql "+name+"\n")
 	block, _, closed := strings.Cut(block, "```")
 	if !found || !closed {
-		t.Fatal("the documentation has no statements for MariaDB")
+		t.Fatalf("the documentation has no statements %s", name)
 	}
 	for line := range strings.Lines(block) {
 		if line = strings.TrimSpace(line); line != "" {
-			statements = append(statements, strings.TrimSuffix(line, ";"))
+			out = append(out, strings.TrimSuffix(line, ";"))
 		}
 	}
-	return statements
+	return out
 }
 
 func start(t *testing.T, args ...string) *mysqltest.Server {
 	s := mysqltest.Start(t, args...)
 	s.Exec(t, scene...)
-	s.Exec(t, rights(t)...)
+	s.Exec(t, statements(t, "mariadb")...)
 	return s
 }
 

@@ -50,13 +50,14 @@ func (c *connector) Observe(ctx context.Context, scope []string) ([]grants.Grant
 	return out, nil
 }
 
-// holders returns the entries of what is wanted, in at most four queries for every
+// holders returns the entries of what is wanted, in at most five queries for every
 // thousand names.
 func (c *connector) holders(ctx context.Context, s server, want map[entitlement]bool) (map[held]bool, error) {
 	found := map[held]bool{}
 	var roles, patterns, tables, routines []string
 	for e := range want {
 		switch {
+		case e.unlocked: // asked for below
 		case e.role != "":
 			roles = append(roles, e.role)
 		case e.kind == "":
@@ -109,7 +110,24 @@ func (c *connector) holders(ctx context.Context, s server, want map[entitlement]
 			add(v[1], v[2], entitlement{privilege: w, database: v[0], kind: v[4], thing: v[3]})
 		}
 	}))
+	if want[entitlement{unlocked: true}] {
+		err = errors.Join(err, c.unlocked(ctx, s, func(user, host string) { add(user, host, entitlement{unlocked: true}) }))
+	}
 	return found, err
+}
+
+// unlocked hands over the accounts that are not locked. Only the table that holds the
+// secrets of accounts says so in MariaDB.
+func (c *connector) unlocked(ctx context.Context, s server, each func(user, host string)) error {
+	query := "SELECT User, Host FROM mysql.user WHERE account_locked = 'N'"
+	if s.maria {
+		query = "SELECT User, Host FROM mysql.global_priv WHERE NOT JSON_CONTAINS(Priv, 'true', '$.is_role') IS TRUE AND NOT JSON_CONTAINS(Priv, 'true', '$.account_locked') IS TRUE"
+	}
+	res, err := c.db.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	return scan(res, 2, func(v []string) { each(v[0], v[1]) })
 }
 
 // rows runs a query that ends in IN with lists of names, and hands over each row.

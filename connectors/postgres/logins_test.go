@@ -139,7 +139,7 @@ func TestALoginLeftByACrashOrAnotherHandIsRemovedLater(t *testing.T) {
 	c := openClosing(t, s, "tenure", making)
 	for _, name := range []string{"jit_crash", "jit_drift"} {
 		ok(t, c.Grant(t.Context(), gr("orders_rw", name), at(5)))
-		s.Exec(t, "", "REVOKE orders_rw FROM "+name)
+		takeAway(t, s, "orders_rw", name)
 	}
 	s.Exec(t, "", "ALTER ROLE jit_crash NOLOGIN") // as if we ended before the drop
 	ok(t, c.Revoke(t.Context(), gr("orders_rw", "jit_drift")))
@@ -184,7 +184,7 @@ func TestThePasswordOfAMadeLoginEndsByItself(t *testing.T) {
 		ok(t, os.Chmod(dir, 0o755))
 	}
 	ok(t, os.WriteFile(hba, []byte("host all jit_pw 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"), 0o644))
-	s := pgtest.Start(t, "hba_file="+hba)
+	s := pgtest.Start(t, "hba_file="+hba, "password_encryption=scram-sha-256") // md5 is the default up to 13
 	s.Exec(t, "", setup...)
 	adminOption(t, s)
 	c := openClosing(t, s, "tenure", making)

@@ -52,7 +52,7 @@ var rules = map[string]rule{
 	},
 
 	"connectors":             {packages: []string{"grants"}, external: []string{"github.com/hashicorp/go-multierror", "golang.org/x/sync", "golang.org/x/text"}},
-	"connectors/all":         {packages: []string{"connectors", "connectors/exec", "connectors/file", "connectors/http", "connectors/kubernetes", "connectors/mysql", "connectors/postgres", "connectors/rabbitmq", "connectors/redis"}, external: none},
+	"connectors/all":         {packages: []string{"connectors", "connectors/*"}, external: none},
 	"connectors/conformance": {packages: []string{"connectors", "grants"}, testing: true},
 	"connectors/exec":        {packages: []string{"connectors", "connectors/plugin"}, external: []string{"golang.org/x/sys"}},
 	"connectors/file":        {packages: []string{"connectors", "grants"}, external: []string{"golang.org/x/sys", "golang.org/x/text"}},
@@ -65,8 +65,8 @@ var rules = map[string]rule{
 	"connectors/redis":       {packages: []string{"connectors", "grants"}, kept: []string{"github.com/redis/go-redis"}},
 
 	"connectors/plugin/check":        {packages: []string{"connectors", "grants"}, external: none},
-	"connectors/kubernetes/kubetest": {testing: true},
-	"connectors/mysql/mysqltest":     {kept: []string{"github.com/go-sql-driver/mysql"}, testing: true},
+	"connectors/kubernetes/kubetest": {packages: []string{"internal/testserver"}, testing: true},
+	"connectors/mysql/mysqltest":     {packages: []string{"internal/testserver"}, kept: []string{"github.com/go-sql-driver/mysql"}, testing: true},
 	"connectors/plugin/plugintest":   {packages: []string{"connectors", "connectors/conformance", "grants"}, external: none, testing: true},
 
 	"internal/policy": {
@@ -191,7 +191,7 @@ var importers = map[string][]string{
 	"internal/minihub":             {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
 	"internal/minihub/hubcheck":    {"internal/e2e/stage"},
 	"internal/pgtest":              nil,
-	"internal/testserver":          nil,
+	"internal/testserver":          {"connectors/kubernetes/kubetest", "connectors/mysql/mysqltest"},
 	"cmd/reconciler":               nil,
 
 	"internal/forge/forgetest":       nil,

@@ -52,7 +52,7 @@ func (w *write) putDrift(ctx context.Context, rep DriftReport) error {
 	}
 	var gone []grants.Grant
 	for _, d := range known {
-		if !found[d.Grant] {
+		if !found[d.Grant] && !rep.Unseen[d.Grant.Entitlement] {
 			gone = append(gone, d.Grant)
 		}
 		delete(found, d.Grant)

@@ -75,10 +75,12 @@ type Batch struct {
 	Jobs   []Job
 }
 
-// DriftReport replaces what is known of the drift on a target.
+// DriftReport replaces what is known of the drift on a target, except of the
+// entitlements in Unseen: nobody could look there, so what was known stays.
 type DriftReport struct {
 	Target string
 	Found  []grants.Grant
+	Unseen map[string]bool
 	At     time.Time
 }
 

@@ -40,12 +40,13 @@ func (w *worker) pass(ctx context.Context) (next time.Time, err error) {
 	if !w.leased() {
 		return time.Time{}, multierror.Append(errs, ledger.ErrLostLease)
 	}
-	if observed, err := w.observe(ctx, s); errors.Is(err, errMakeWay) {
+	if v, err := w.observe(ctx, s); errors.Is(err, errMakeWay) {
 		w.cut = true
-	} else if err != nil {
-		errs = multierror.Append(errs, err)
 	} else {
-		errs = multierror.Append(errs, w.settle(ctx, s, observed))
+		errs = multierror.Append(errs, err)
+		if !v.blind {
+			errs = multierror.Append(errs, w.settle(ctx, s, v))
+		}
 	}
 	if !w.leased() {
 		return time.Time{}, multierror.Append(errs, ledger.ErrLostLease)

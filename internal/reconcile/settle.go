@@ -2,10 +2,7 @@ package reconcile
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
-	"time"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -13,62 +10,11 @@ import (
 	"github.com/tenure-dev/tenure/internal/ledger"
 )
 
-// errMakeWay is the cause when a look at the target is cut short by an end.
-var errMakeWay = errors.New("something has to end now")
-
-// observe lists who holds what, in everything that is claimed, held or named by
-// a role. A slow look makes way for the next end, but not twice in a row.
-func (w *worker) observe(ctx context.Context, s *state) ([]grants.Grant, error) {
-	named, err := w.cfg.Ledger.Scope(ctx, w.target)
-	if err != nil {
-		return nil, fmt.Errorf("read scope: %w", err)
-	}
-	set := make(map[string]bool, len(named))
-	for _, e := range named {
-		set[e] = true
-	}
-	for _, c := range s.claims {
-		set[c.Entitlement] = true
-	}
-	for g := range s.holds {
-		set[g.Entitlement] = true
-	}
-	if len(set) == 0 {
-		return nil, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, w.cfg.ObserveTimeout)
-	defer cancel()
-	if end := s.nextEnd(); !end.IsZero() && !w.cut && !s.doubted {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, end.Sub(w.now()), errMakeWay)
-		defer stop()
-	}
-	w.cut = false
-	observed, err := w.conn.Observe(ctx, sortedKeys(set))
-	if err != nil && errors.Is(context.Cause(ctx), errMakeWay) {
-		return nil, errMakeWay
-	}
-	if err != nil {
-		w.cfg.Metrics.Failed(w.target, "observe")
-		return nil, fmt.Errorf("observe: %w", err)
-	}
-	return observed, nil
-}
-
-// nextEnd returns when the first of what is held has to end; zero: nothing is.
-func (s *state) nextEnd() (end time.Time) {
-	for _, c := range s.claims {
-		if h, held := s.holds[c.Grant]; held && !h.PreExisting {
-			end = earlier(end, c.Until)
-		}
-	}
-	return end
-}
-
 // settle compares with what the target shows: it forgets what is verified to be
-// gone, notes what was there before us, renews and grants.
-func (w *worker) settle(ctx context.Context, s *state, observed []grants.Grant) error {
-	plan := unwritable(grants.Reclaim(grants.Plan(s.claims, observed, s.owned()), s.standStill()))
+// gone, notes what was there before us, renews and grants. What could not be seen
+// stays as it is.
+func (w *worker) settle(ctx context.Context, s *state, v view) error {
+	plan := unwritable(grants.Reclaim(grants.Plan(v.claims(s.claims), v.found, v.holds(s.owned())), s.standStill(v)))
 	var acts, strangers []grants.Change
 	var drift []grants.Grant
 	var b ledger.Batch
@@ -87,7 +33,7 @@ func (w *worker) settle(ctx context.Context, s *state, observed []grants.Grant) 
 			b.Events = append(b.Events, w.event(ledger.EventAdopted, c.Item, holderOf(c), nil))
 		case grants.OpRelease:
 			if h.Stranger() && h.LastError != "" {
-				if c = s.again(c); c.Op == grants.OpRevoke {
+				if c = s.again(c, v); c.Op == grants.OpRevoke {
 					strangers = append(strangers, c)
 					continue
 				}
@@ -114,7 +60,7 @@ func (w *worker) settle(ctx context.Context, s *state, observed []grants.Grant) 
 	for _, c := range p.withheld {
 		drift = append(drift, c.Item.Grant)
 	}
-	w.noteDrift(s, &b, drift)
+	w.noteDrift(s, &b, drift, v)
 	var errs *multierror.Error
 	if len(b.Put)+len(b.Delete)+len(b.Events) > 0 || b.Drift != nil {
 		err := w.commit(ctx, b)
@@ -122,14 +68,14 @@ func (w *worker) settle(ctx context.Context, s *state, observed []grants.Grant) 
 		if err == nil {
 			s.update(b)
 			if b.Drift != nil {
-				w.drift, w.drifted = b.Drift.Found, true
+				w.drift, w.drifted = b.Drift.Found, len(v.unseen) == 0
 			}
 			w.logReleased(b)
 		}
 	}
 	errs = multierror.Append(errs, w.apply(ctx, s, acts))
 	if w.leased() {
-		errs = multierror.Append(errs, w.takeBack(ctx, s, p))
+		errs = multierror.Append(errs, w.takeBack(ctx, s, v, p))
 	}
 	w.cfg.Metrics.Drift(w.target, len(drift))
 	w.cfg.Metrics.Withheld(w.target, len(s.withheld)+len(p.withheld))
@@ -174,12 +120,13 @@ func (w *worker) stillThere(s *state, b *ledger.Batch, c grants.Change, h grants
 	w.cfg.Log.Error("revoked access is still there", "target", w.target, "account", h.Account, "entitlement", h.Entitlement, "retry", h.RetryAt)
 }
 
-func (w *worker) noteDrift(s *state, b *ledger.Batch, found []grants.Grant) {
+func (w *worker) noteDrift(s *state, b *ledger.Batch, found []grants.Grant, v view) {
+	found = append(found, v.hidden(w.drift)...)
 	slices.SortFunc(found, grants.Grant.Compare)
 	if w.drifted && slices.Equal(found, w.drift) {
 		return
 	}
-	b.Drift = &ledger.DriftReport{Target: w.target, Found: found, At: s.now}
+	b.Drift = &ledger.DriftReport{Target: w.target, Found: found, Unseen: v.unseen, At: s.now}
 	for _, g := range found {
 		if _, known := slices.BinarySearchFunc(w.drift, g, grants.Grant.Compare); !known {
 			w.cfg.Log.Warn("drift: access that nobody asked for", "target", w.target, "account", g.Account, "entitlement", g.Entitlement)

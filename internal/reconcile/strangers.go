@@ -15,21 +15,29 @@ import (
 // TargetPaused is why strangers on a paused target are left alone.
 const TargetPaused = "the target is paused"
 
+// TargetUnseen is why strangers on a part of a target that was not seen are left alone.
+const TargetUnseen = "the target could not be looked at"
+
 // standStill returns what is exclusive for this pass: while nothing may be granted
 // either, nobody loses what nobody gave.
-func (s *state) standStill() []grants.Exclusive {
+func (s *state) standStill(v view) []grants.Exclusive {
 	why := ""
 	switch {
 	case s.paused:
 		why = TargetPaused
 	case !s.starts:
 		why = "the wall clock is not believed"
-	default:
+	case len(v.unseen) == 0:
 		return s.exclusive
 	}
 	out := make([]grants.Exclusive, 0, len(s.exclusive))
 	for _, e := range s.exclusive {
-		e.Waits = why
+		switch {
+		case why != "":
+			e.Waits = why
+		case v.unseen[e.Entitlement]:
+			e.Waits = TargetUnseen
+		}
 		out = append(out, e)
 	}
 	return out
@@ -47,9 +55,9 @@ func (s *state) owns(entitlement string) bool {
 
 // again returns the revoke that a stranger's hold still needs although the target does
 // not show the access any more: the one before failed, in ending sessions perhaps.
-func (s *state) again(c grants.Change) grants.Change {
+func (s *state) again(c grants.Change, v view) grants.Change {
 	c.Op = grants.OpLeave
-	return grants.Reclaim([]grants.Change{c}, s.standStill())[0]
+	return grants.Reclaim([]grants.Change{c}, s.standStill(v))[0]
 }
 
 // letGo returns a stranger's hold without the failure that keeps it, if nobody is to
@@ -101,7 +109,7 @@ func (w *worker) part(s *state, b *ledger.Batch, strangers []grants.Change) part
 // takeBack revokes what strangers hold, after everything that has a window: an end
 // that falls due meanwhile cuts it short. What is left is taken in the next pass,
 // which also reads back.
-func (w *worker) takeBack(ctx context.Context, s *state, p parted) error {
+func (w *worker) takeBack(ctx context.Context, s *state, v view, p parted) error {
 	errs := multierror.Append(nil, w.reportStrangers(ctx, p.withheld))
 	acts := p.act
 	if len(acts) > maxBatch {
@@ -121,16 +129,16 @@ func (w *worker) takeBack(ctx context.Context, s *state, p parted) error {
 		errs = multierror.Append(errs, w.apply(ctx, s, acts))
 	}
 	if len(acts) == len(p.act) && w.leased() {
-		errs = multierror.Append(errs, w.listed(ctx, s))
+		errs = multierror.Append(errs, w.listed(ctx, s, v))
 	}
 	return errs.ErrorOrNil()
 }
 
 // listed notes that confirmed first lists are under way: strangers that come later
 // are no part of them.
-func (w *worker) listed(ctx context.Context, s *state) error {
+func (w *worker) listed(ctx context.Context, s *state, v view) error {
 	var b ledger.Batch
-	for _, e := range s.standStill() {
+	for _, e := range s.standStill(v) {
 		if !e.Listed && e.Waits == "" && s.listed[e.Commit] {
 			b.Listed = append(b.Listed, ledger.Scope{Target: w.target, Entitlement: e.Entitlement, Since: e.Commit})
 		}

@@ -225,7 +225,7 @@ func TestStrangersAreLeftWhileTheStateIsNotSure(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.starts = false
-		if err := w.engine.workers[0].settle(t.Context(), s, []grants.Grant{grant("mallory", "rw")}); err != nil {
+		if err := w.engine.workers[0].settle(t.Context(), s, view{found: []grants.Grant{grant("mallory", "rw")}}); err != nil {
 			t.Fatal(err)
 		}
 		w.has("mallory")

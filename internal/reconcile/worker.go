@@ -25,7 +25,7 @@ type worker struct {
 
 	failures  int             // passes that failed in a row
 	drift     []grants.Grant  // as last written to the ledger
-	drifted   bool            // drift was written by this process
+	drifted   bool            // drift of the whole target was written by this process
 	withheld  map[string]bool // removals already reported as withheld
 	strangers map[string]bool // the same of strangers, as of the last look at the target
 	tripped   map[string]bool // commits that have tripped the guard, while the lease is held

@@ -1,0 +1,157 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/grants"
+)
+
+// errMakeWay is the cause when a look at the target is cut short by an end.
+var errMakeWay = errors.New("something has to end now")
+
+// view is what a look at the target has shown. Of the entitlements in unseen it has
+// shown nothing: their part of the target could not be reached.
+type view struct {
+	found  []grants.Grant
+	unseen map[string]bool
+	blind  bool // nothing at all was seen
+}
+
+// claims returns those that can be compared with what was found.
+func (v view) claims(all []grants.Claim) []grants.Claim {
+	if len(v.unseen) == 0 {
+		return all
+	}
+	var out []grants.Claim
+	for _, c := range all {
+		if !v.unseen[c.Entitlement] {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// holds returns those that can be compared with what was found.
+func (v view) holds(all []grants.Hold) []grants.Hold {
+	if len(v.unseen) == 0 {
+		return all
+	}
+	var out []grants.Hold
+	for _, h := range all {
+		if !v.unseen[h.Entitlement] {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// hidden returns the grants of an earlier report that this look says nothing about.
+func (v view) hidden(before []grants.Grant) []grants.Grant {
+	var out []grants.Grant
+	for _, g := range before {
+		if v.unseen[g.Entitlement] {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// observe lists who holds what, in everything that is claimed, held or named by
+// a role. A slow look makes way for the next end, but not twice in a row. An error
+// beside a view is of the parts of the target that the view does not show.
+func (w *worker) observe(ctx context.Context, s *state) (view, error) {
+	named, err := w.cfg.Ledger.Scope(ctx, w.target)
+	if err != nil {
+		return view{blind: true}, fmt.Errorf("read scope: %w", err)
+	}
+	set := make(map[string]bool, len(named))
+	for _, e := range named {
+		set[e] = true
+	}
+	for _, c := range s.claims {
+		set[c.Entitlement] = true
+	}
+	for g := range s.holds {
+		set[g.Entitlement] = true
+	}
+	if len(set) == 0 {
+		return view{}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.ObserveTimeout)
+	defer cancel()
+	if end := s.nextEnd(); !end.IsZero() && !w.cut && !s.doubted {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, end.Sub(w.now()), errMakeWay)
+		defer stop()
+	}
+	w.cut = false
+	v, err := w.look(ctx, sortedKeys(set))
+	if err != nil && errors.Is(context.Cause(ctx), errMakeWay) {
+		return view{blind: true}, errMakeWay
+	}
+	if err != nil {
+		w.cfg.Metrics.Failed(w.target, "observe")
+		err = fmt.Errorf("observe: %w", err)
+	}
+	return v, err
+}
+
+// maxLooks is how many parts of a target are observed at the same time.
+const maxLooks = 64
+
+// look observes a scope, each part of the target by itself if it falls into parts.
+func (w *worker) look(ctx context.Context, scope []string) (view, error) {
+	parts := [][]string{scope}
+	if p, ok := connectors.AsPartitioner(w.conn); ok {
+		parts = p.Parts(scope)
+	}
+	seen := make([][]grants.Grant, len(parts))
+	errs := make([]error, len(parts))
+	free := make(chan struct{}, maxLooks)
+	var wg sync.WaitGroup
+	for i, part := range parts {
+		free <- struct{}{}
+		wg.Go(func() {
+			seen[i], errs[i] = w.conn.Observe(ctx, part)
+			<-free
+		})
+	}
+	wg.Wait()
+	v := view{unseen: make(map[string]bool, len(scope)), blind: true}
+	for _, e := range scope {
+		v.unseen[e] = true // until its part has been seen
+	}
+	var failed *multierror.Error
+	for i, part := range parts {
+		if errs[i] != nil {
+			failed = multierror.Append(failed, errs[i])
+			continue
+		}
+		v.blind = false
+		v.found = append(v.found, seen[i]...)
+		for _, e := range part {
+			delete(v.unseen, e)
+		}
+	}
+	if failed == nil && len(v.unseen) > 0 {
+		failed = multierror.Append(failed, errors.New("the connector left entitlements out of the parts of its target"))
+	}
+	return v, failed.ErrorOrNil()
+}
+
+// nextEnd returns when the first of what is held has to end; zero: nothing is.
+func (s *state) nextEnd() (end time.Time) {
+	for _, c := range s.claims {
+		if h, held := s.holds[c.Grant]; held && !h.PreExisting {
+			end = earlier(end, c.Until)
+		}
+	}
+	return end
+}
