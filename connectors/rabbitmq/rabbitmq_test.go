@@ -71,8 +71,9 @@ func conforms(t *testing.T, b *broker) {
 			return kind != conformance.AccountName || name != ".." &&
 				b.try(t.Context(), "PUT", path("users", name), map[string]string{"password": "x", "tags": ""}, nil) == nil
 		},
-		Kill:    func(testing.TB) { b.Kill() },
-		Restart: func(t testing.TB) { b.Restart(t) },
+		Patience: 10 * time.Minute, // four starts of a broker in one case, on a busy machine
+		Kill:     func(testing.TB) { b.Kill() },
+		Restart:  func(t testing.TB) { b.Restart(t) },
 		Session: func(t testing.TB, g grants.Grant) func() bool {
 			admin := b.admin(t, "shop")
 			ch := channel(t, admin)
