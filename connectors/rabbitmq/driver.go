@@ -43,9 +43,10 @@ type settings struct {
 	Tags       []string `setting:"tags"`       // the only tags that may be granted
 }
 
-// harmless are the tags that may be granted where the setting tags is absent: they
-// give no rights over accounts and messages.
-func harmless() []string { return []string{"management", "monitoring", "policymaker"} }
+// harmless are the tags that may be granted where the setting tags is absent: they show
+// things. A policymaker can have messages moved and dropped, and an administrator can
+// do everything.
+func harmless() []string { return []string{"management", "monitoring"} }
 
 // Open prepares a client; the first call connects, so that a broker that is down does
 // not keep the reconciler from starting.

@@ -403,7 +403,7 @@ func ceilings(t *testing.T, b *broker) {
 	c := b.opened(t, nil)
 	everything := connectors.Spec{"vhost": "shop", "permission": "read", "everything": true}
 	says(t, c.Grant(t.Context(), gr("alice", everything), time.Time{}), "setting everything can list it")
-	for _, name := range []string{"administrator", "impersonator", "Monitoring", "own"} {
+	for _, name := range []string{"administrator", "policymaker", "impersonator", "Monitoring", "own"} {
 		says(t, c.Grant(t.Context(), gr("alice", tag(name)), time.Time{}), "setting tags can list it")
 	}
 	narrow := b.opened(t, connectors.Settings{"vhosts": []string{"back/office"}, "tags": []string{"administrator"}})

@@ -22,6 +22,11 @@ const (
 	patience = 8 * time.Second
 )
 
+// managing are the tags of the management plug-in, which it looks up at every request.
+func managing() []string {
+	return []string{"administrator", "management", "monitoring", "policymaker"}
+}
+
 // connection is a connection of an account.
 type connection struct {
 	Name  string `json:"name"`
@@ -46,7 +51,7 @@ func (c *connector) EndSessions(ctx context.Context, lost []grants.Grant) error 
 		if err != nil {
 			return c.wrap("end sessions", err)
 		}
-		if g.Account == "" || c.leftAlone(g.Account) != nil || e.tag == "administrator" || slices.Contains(harmless(), e.tag) {
+		if g.Account == "" || c.leftAlone(g.Account) != nil || slices.Contains(managing(), e.tag) {
 			continue
 		}
 		if byAccount[g.Account] == nil {
