@@ -14,6 +14,8 @@ import (
 	"github.com/tenure-dev/tenure/connectors/postgres"
 	"github.com/tenure-dev/tenure/connectors/ssh"
 	"github.com/tenure-dev/tenure/connectors/vault"
+	"github.com/tenure-dev/tenure/connectors/rabbitmq"
+	"github.com/tenure-dev/tenure/connectors/redis"
 )
 
 // Drivers returns one driver of each kind, for [connectors.NewRegistry].
@@ -29,5 +31,7 @@ func Drivers() []connectors.Driver {
 		postgres.Driver{},
 		vault.Driver{},
 		ssh.Driver{},
+		rabbitmq.Driver{},
+		redis.Driver{},
 	}
 }

@@ -42,6 +42,8 @@ type Subject struct {
 	// system's own tools; false: the system itself refuses the name. Nil: names need
 	// not exist before they are used.
 	Create func(t testing.TB, kind Kind, name string) bool
+	// Patience bounds each case, for a target that takes long to start. Zero: a minute.
+	Patience time.Duration
 	// Kill crashes the target; Restart brings it back on the same data.
 	Kill, Restart func(t testing.TB)
 	// Session opens a live session of the grant's account that uses the grant. The

@@ -10,7 +10,7 @@ import (
 	"github.com/tenure-dev/tenure/grants"
 )
 
-// patience bounds every call of the suite.
+// patience bounds a case, unless the subject needs more.
 const patience = 60 * time.Second
 
 // suite is one case that runs: a fresh connection and a target without holders.
@@ -23,7 +23,10 @@ type suite struct {
 }
 
 func newSuite(t *testing.T, s Subject) *suite {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	if s.Patience == 0 {
+		s.Patience = patience
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), s.Patience)
 	t.Cleanup(cancel)
 	u := &suite{Subject: s, t: t, ctx: ctx, c: open(t, s)}
 	for _, spec := range s.Specs {

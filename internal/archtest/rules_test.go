@@ -31,6 +31,8 @@ var kept = []string{
 	"github.com/jackc/pgx",
 	"github.com/pressly/goose",
 	"github.com/prometheus/client_golang",
+	"github.com/rabbitmq/amqp091-go",
+	"github.com/redis/go-redis",
 	"github.com/riverqueue/river",
 	"github.com/rogpeppe/go-internal",
 	"github.com/spf13/cobra",
@@ -66,6 +68,8 @@ var rules = map[string]rule{
 	"connectors/plugin":      {packages: []string{"connectors", "grants"}, external: []string{"github.com/santhosh-tekuri/jsonschema"}},
 	"connectors/postgres":    {packages: []string{"connectors", "grants"}, kept: []string{"github.com/jackc/pgx"}},
 	"connectors/vault":       {packages: []string{"connectors", "grants"}, kept: []string{"github.com/hashicorp/vault"}},
+	"connectors/rabbitmq":    {packages: []string{"connectors", "grants"}, external: none},
+	"connectors/redis":       {packages: []string{"connectors", "grants"}, kept: []string{"github.com/redis/go-redis"}},
 
 	"connectors/ssh":                 {packages: []string{"connectors", "connectors/ssh/onhost", "grants"}, external: []string{"golang.org/x/crypto"}},
 	"connectors/ssh/onhost":          {external: none},
