@@ -12,10 +12,10 @@ import (
 	"github.com/tenure-dev/tenure/connectors/kubernetes"
 	"github.com/tenure-dev/tenure/connectors/mysql"
 	"github.com/tenure-dev/tenure/connectors/postgres"
-	"github.com/tenure-dev/tenure/connectors/ssh"
-	"github.com/tenure-dev/tenure/connectors/vault"
 	"github.com/tenure-dev/tenure/connectors/rabbitmq"
 	"github.com/tenure-dev/tenure/connectors/redis"
+	"github.com/tenure-dev/tenure/connectors/ssh"
+	"github.com/tenure-dev/tenure/connectors/vault"
 )
 
 // Drivers returns one driver of each kind, for [connectors.NewRegistry].
