@@ -166,6 +166,8 @@ func (m *modifier) request(ctx context.Context, list []string) error {
 			placeholder = true // the last member goes: the same request puts the placeholder there
 		case placeholder && is(err, ldap.LDAPResultAttributeOrValueExists):
 			placeholder = false // somebody else was faster
+		case placeholder && answered(err):
+			return fmt.Errorf("the last member cannot go, because the server does not take the placeholder %q; set placeholder to a DN that it takes: %w", m.placeholder, err)
 		default:
 			return err
 		}

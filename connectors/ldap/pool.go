@@ -199,8 +199,6 @@ func explain(err error) error {
 		hint = "the server limits what the reconciler's own entry may read; raise its limits, or narrow groupBase and accountBase"
 	case is(err, ldap.LDAPResultReferral):
 		hint = "this server refers to another one; set url to the one that takes changes"
-	case is(err, ldap.LDAPResultObjectClassViolation):
-		hint = "if the group must have a member, set placeholder to a DN that the server takes"
 	case is(err, ldap.LDAPResultConfidentialityRequired, ldap.LDAPResultStrongAuthRequired):
 		hint = "the server wants TLS; use ldaps, or ldap with ca for StartTLS"
 	default:
