@@ -19,6 +19,7 @@ type batch struct {
 	last map[grants.Grant]int // of several acts on one grant the last decides
 	ents map[int]entitlement  // of the acts that can still be done
 	jobs map[string]*job      // by the group's DN
+	me   dn                   // the reconciler's own entry
 	gone map[string][]string  // members of a group, read when an account has no entry
 }
 
@@ -72,6 +73,10 @@ func (b *batch) run(ctx context.Context) error {
 		return err
 	}
 	b.judge()
+	var err error
+	if b.me, err = b.self(ctx); err != nil {
+		return err
+	}
 	var ents []entitlement
 	take, give := map[string]bool{}, map[string]bool{}
 	for i, e := range b.ents {
@@ -252,6 +257,4 @@ func (b *batch) byDNValue(ctx context.Context, g group, text string) (drop, look
 }
 
 // own reports whether an entry is the reconciler's.
-func (c *connector) own(d dn) bool {
-	return len(c.bindDN.rdns) > 0 && d.key() == c.bindDN.key()
-}
+func (b *batch) own(d dn) bool { return len(b.me.rdns) > 0 && d.key() == b.me.key() }

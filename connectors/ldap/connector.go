@@ -3,6 +3,8 @@ package ldap
 import (
 	"context"
 	"fmt"
+	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,6 +18,9 @@ type connector struct {
 	target string
 	pool   *pool
 	bindDN dn // our own; without parts with a client certificate
+
+	mu  sync.Mutex
+	who *dn // our own, once it is known
 
 	groupBase       dn
 	byDN            bool
@@ -44,6 +49,39 @@ func (c *connector) Revoke(ctx context.Context, g grants.Grant) error {
 func (c *connector) Close() error {
 	c.pool.close()
 	return nil
+}
+
+// self returns the DN of the reconciler's own entry. With a client certificate the
+// server knows it (RFC 4532); one that does not say it leaves it without parts.
+func (c *connector) self(ctx context.Context) (dn, error) {
+	c.mu.Lock()
+	known := c.who
+	c.mu.Unlock()
+	if known != nil {
+		return *known, nil
+	}
+	me := c.bindDN
+	if len(me.rdns) == 0 {
+		err := c.pool.do(ctx, func(l *conn) error {
+			res, err := l.WhoAmI(nil)
+			if err != nil {
+				return err
+			}
+			name, _ := strings.CutPrefix(res.AuthzID, "dn:")
+			me, err = parseDN(name)
+			if err != nil {
+				me = dn{} // a name of another kind
+			}
+			return nil
+		})
+		if err != nil && !answered(err) {
+			return dn{}, err
+		}
+	}
+	c.mu.Lock()
+	c.who = &me
+	c.mu.Unlock()
+	return me, nil
 }
 
 func (c *connector) wrap(what string, err error) error {

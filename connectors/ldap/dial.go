@@ -42,10 +42,10 @@ func (set *settings) dialer(bind dn) (*dialer, error) {
 	switch {
 	case (set.Cert == "") != (set.Key == ""):
 		return nil, errors.New("settings clientCertificate and clientKey go together")
-	case set.BindDN == "" && set.Cert == "":
-		return nil, errors.New("setting bindDN is missing; without it a clientCertificate is needed")
 	case set.BindDN == "" && set.Password != "":
 		return nil, errors.New("setting password is given without bindDN")
+	case set.BindDN == "" && set.Cert == "":
+		return nil, errors.New("setting bindDN is missing; without it a clientCertificate is needed")
 	case set.BindDN != "" && set.Password == "":
 		// A directory takes a bind with an empty password for an anonymous one (RFC
 		// 4513, 5.1.2) and says that it succeeded.

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -80,9 +81,9 @@ type modifier struct {
 	remove bool
 	errs   map[string]error // by value; what is not in it succeeded
 
-	worked  bool // some value was accepted
-	refused int  // values refused in a row, one by one
-	reason  uint16
+	worked  bool  // some value was accepted
+	refused int   // values refused in a row, one by one
+	last    error // of these
 }
 
 // change makes one request of all values. If the server refuses it, the halves are
@@ -90,9 +91,7 @@ type modifier struct {
 // is of the connection, not of a value.
 func (m *modifier) change(ctx context.Context, list []string) error {
 	if m.refused >= giveUp && !m.worked {
-		for _, v := range list {
-			m.errs[v] = fmt.Errorf("not tried, because %d others were refused: %s", m.refused, ldap.LDAPResultCodeMap[m.reason])
-		}
+		m.blame(list, fmt.Errorf("not tried, because %d others were refused: %w", m.refused, m.last))
 		return nil
 	}
 	err := m.request(ctx, list)
@@ -102,6 +101,10 @@ func (m *modifier) change(ctx context.Context, list []string) error {
 		return nil
 	case !answered(err):
 		return err
+	case is(err, ldap.LDAPResultBusy, ldap.LDAPResultUnavailable, ldap.LDAPResultReferral, ldap.LDAPResultTimeLimitExceeded,
+		ldap.LDAPResultStrongAuthRequired, ldap.LDAPResultConfidentialityRequired):
+		m.blame(list, err) // whatever the values are
+		return nil
 	case len(list) > 1:
 		if err := m.change(ctx, list[:len(list)/2]); err != nil {
 			return err
@@ -119,18 +122,27 @@ func (m *modifier) change(ctx context.Context, list []string) error {
 	} else if herr != nil && !answered(herr) {
 		return herr
 	}
-	var code uint16
-	for c := range ldap.LDAPResultCodeMap {
-		if is(err, c) {
-			code = c
-		}
+	if resultCode(err) != resultCode(m.last) {
+		m.refused = 0
 	}
-	if code != m.reason {
-		m.refused, m.reason = 0, code
-	}
-	m.refused++
-	m.errs[list[0]] = err
+	m.refused, m.last = m.refused+1, err
+	m.blame(list, err)
 	return nil
+}
+
+func (m *modifier) blame(list []string, err error) {
+	for _, v := range list {
+		m.errs[v] = err
+	}
+}
+
+// resultCode is the server's answer, as a number.
+func resultCode(err error) uint16 {
+	var le *ldap.Error
+	if errors.As(err, &le) {
+		return le.ResultCode
+	}
+	return 0
 }
 
 // already reports whether the answer itself says that the group is as wanted.
