@@ -194,14 +194,14 @@ func (b *batch) planRevoke(ctx context.Context, i int, m matches[group], found m
 // valuesOf returns the values of a group that are this account, and those of entries
 // that the directory takes for it, but whose name is spelled differently.
 func (b *batch) valuesOf(ctx context.Context, g group, name string, found matches[account]) (drop, look []string, err error) {
+	if g.attr == attrMemberUid {
+		return []string{name}, nil, nil
+	}
 	if text, ok := strings.CutPrefix(name, valuePrefix); ok {
 		return []string{text}, nil, nil
 	}
 	if text, ok := strings.CutPrefix(name, dnPrefix); ok {
 		return b.byDNValue(ctx, g, text)
-	}
-	if g.attr == attrMemberUid {
-		return []string{name}, nil, nil
 	}
 	for _, a := range found.exact {
 		drop = append(drop, a.dn)
@@ -239,11 +239,11 @@ func (b *batch) valuesOf(ctx context.Context, g group, name string, found matche
 // byDNValue is for members that Observe shows by their DN. One whose entry has a name is not
 // shown so, and is left alone.
 func (b *batch) byDNValue(ctx context.Context, g group, text string) (drop, look []string, err error) {
-	d, err := canonicalDN(text)
 	if text == "" {
 		return []string{""}, nil, nil
 	}
-	if err != nil || g.attr == attrMemberUid {
+	d, err := canonicalDN(text)
+	if err != nil {
 		return nil, nil, nil // it was never shown so
 	}
 	names, err := b.memberNames(ctx, map[string]dn{text: d})
