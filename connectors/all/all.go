@@ -8,6 +8,7 @@ import (
 	"github.com/tenure-dev/tenure/connectors/file"
 	"github.com/tenure-dev/tenure/connectors/http"
 	"github.com/tenure-dev/tenure/connectors/kubernetes"
+	"github.com/tenure-dev/tenure/connectors/ldap"
 	"github.com/tenure-dev/tenure/connectors/mysql"
 	"github.com/tenure-dev/tenure/connectors/postgres"
 )
@@ -19,6 +20,7 @@ func Drivers() []connectors.Driver {
 		file.Driver{},
 		http.Driver{},
 		kubernetes.Driver{},
+		ldap.Driver{},
 		mysql.Driver{},
 		postgres.Driver{},
 	}

@@ -2,6 +2,9 @@ package ldap
 
 import (
 	"maps"
+	"os"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,5 +89,33 @@ func TestSettingsAreStrictAndKeepSecrets(t *testing.T) {
 	ok(t, c.Close())
 	if !maps.Equal(before, set) {
 		t.Error("Open changed its argument")
+	}
+}
+
+func TestThePageAndTheSchemaNameEverySettingAndNoOther(t *testing.T) {
+	want := map[string]bool{"connector": true}
+	for i := range reflect.TypeFor[settings]().NumField() {
+		name, _, _ := strings.Cut(reflect.TypeFor[settings]().Field(i).Tag.Get("setting"), ",")
+		want[name] = true
+		if !strings.Contains(string(settingsSchema), `"`+name+`": {`) {
+			t.Errorf("the schema does not know %s", name)
+		}
+	}
+	text, err := os.ReadFile("../../docs/connectors/ldap.md")
+	ok(t, err)
+	_, page, _ := strings.Cut(string(text), "## Settings")
+	page, _, _ = strings.Cut(page, "### ")
+	got := map[string]bool{}
+	for line := range strings.Lines(page) {
+		if cells := strings.Split(line, "|"); len(cells) > 3 && cells[0] == "" {
+			for i, part := range strings.Split(cells[1], "`") {
+				if i%2 == 1 {
+					got[part] = true
+				}
+			}
+		}
+	}
+	if !maps.Equal(want, got) {
+		t.Errorf("the page names %v, the code %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
 	}
 }
