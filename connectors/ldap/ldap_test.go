@@ -350,3 +350,41 @@ func TestAnOverlappingListIsNamedByCheck(t *testing.T) {
 	k, _ = connectors.AsChecker(adOpen(t, s, connectors.Settings{"memberAttribute": "member"}))
 	ok(t, errors.Join(k.Check(t.Context(), scope)...))
 }
+
+func TestABatchThatIsCutByACrashIsFinishedByTheNext(t *testing.T) {
+	s := start(t, option{ldif: manyPeople(250)})
+	c := opened(t, s, nil)
+	groups := []string{"dba", "readers", "auditors", "ops"}
+	var all []grants.Grant
+	for i := range 1000 {
+		all = append(all, gr(fmt.Sprintf("user%05d", i/4), groups[i%4]))
+	}
+	count := func() (n int) {
+		for _, g := range groups {
+			n += len(holders(t, c, g))
+		}
+		return n
+	}
+	for _, revoke := range []bool{false, true, false, true} {
+		before, done := count(), make(chan struct{})
+		go func() {
+			defer close(done)
+			apply(t, c, acts(all, revoke)) // whether it came through is unknown
+		}()
+		for started := false; !started; { // as soon as a part shows
+			select {
+			case <-done:
+				started = true
+			default:
+				started = count() != before
+			}
+		}
+		s.Kill()
+		<-done
+		s.Restart(t)
+		ok(t, errors.Join(apply(t, c, acts(all, revoke))...))
+		if n := count(); revoke && n != 0 || !revoke && n != 1000 {
+			t.Fatalf("revoke=%v: %d memberships", revoke, n)
+		}
+	}
+}
