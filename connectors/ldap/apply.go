@@ -20,7 +20,9 @@ type batch struct {
 	ents map[int]entitlement  // of the acts that can still be done
 	jobs map[string]*job      // by the group's DN
 	me   dn                   // the reconciler's own entry
-	gone map[string][]string  // members of a group, read when an account has no entry
+	// blind is why accounts that lose something could not be looked up.
+	blind error
+	gone  map[string][]string // members of a group, read when an account has no entry
 }
 
 // job is what changes in one group: a value, and the acts that want it so.
@@ -93,19 +95,21 @@ func (b *batch) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	lost, err := b.findAccounts(ctx, take, "")
-	if err != nil {
+	// Accounts that cannot be looked up keep back no revoke that does without.
+	lost, lostErr := b.findAccounts(ctx, take, "")
+	gained, gainedErr := b.findAccounts(ctx, give, b.accountFilter)
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	gained, err := b.findAccounts(ctx, give, b.accountFilter)
-	if err != nil {
-		return err
-	}
+	b.blind = lostErr
 	for i, e := range b.ents {
 		name := b.acts[i].Grant.Account
-		if b.acts[i].Revoke {
+		switch {
+		case b.acts[i].Revoke:
 			b.errs[i] = b.planRevoke(ctx, i, groups[e], lost[name])
-		} else {
+		case gainedErr != nil:
+			b.errs[i] = gainedErr
+		default:
 			b.errs[i] = b.planGrant(i, e, groups[e], gained[name])
 		}
 	}
@@ -215,8 +219,18 @@ func (b *batch) valuesOf(ctx context.Context, g group, name string, found matche
 	if len(look) > 0 || checkAccount(name) != nil {
 		return nil, look, nil
 	}
-	// The entry is gone. Its DN may still be listed, and would come to life again with
-	// the next entry of that name.
+	drop, err = b.byOwnDN(ctx, g, name)
+	if err == nil && len(drop) == 0 {
+		err = b.blind
+	}
+	return drop, nil, err
+}
+
+// byOwnDN returns the members whose DN itself says the name, for accounts that were
+// not found. An entry that is gone may still be listed, and would come to life again
+// with the next one of that name. Where accounts could not be looked up at all, access
+// ends this way all the same.
+func (b *batch) byOwnDN(ctx context.Context, g group, name string) (drop []string, err error) {
 	members, read := b.gone[g.dn]
 	if !read {
 		e, err := b.read(ctx, g.dn, g.attr, versionAttr)
@@ -224,20 +238,23 @@ func (b *batch) valuesOf(ctx context.Context, g group, name string, found matche
 			members, err = b.members(ctx, e, g.attr)
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		b.gone[g.dn] = members
 	}
 	for _, value := range members {
 		if d, err := parseDN(value); err == nil && b.goneName(d) == name {
+			if b.own(d) {
+				return nil, errOwn
+			}
 			drop = append(drop, value)
 		}
 	}
-	return drop, nil, nil
+	return drop, nil
 }
 
-// byDNValue is for members that Observe shows by their DN. One whose entry has a name is not
-// shown so, and is left alone.
+// byDNValue is for members that Observe shows by their DN. One whose entry has a name
+// is not shown so, and is left alone.
 func (b *batch) byDNValue(ctx context.Context, g group, text string) (drop, look []string, err error) {
 	if text == "" {
 		return []string{""}, nil, nil

@@ -198,7 +198,7 @@ func TestAGroupIsNoAccount(t *testing.T) {
 }
 
 func TestALimitOfTheServerIsAnErrorAndNotTheEnd(t *testing.T) {
-	s := start(t, option{ldif: manyPeople(40), database: "limits dn.exact=\"" + tenureDN + "\" size=20 size.pr=20 size.prtotal=hard\n"})
+	s := start(t, option{ldif: manyPeople(40), database: "limits dn.exact=\"" + tenureDN + "\" size=15 size.prtotal=hard\n"})
 	c := opened(t, s, nil)
 	var all []grants.Grant
 	for i := range 40 {
@@ -208,8 +208,33 @@ func TestALimitOfTheServerIsAnErrorAndNotTheEnd(t *testing.T) {
 	}
 	_, err := c.Observe(t.Context(), []string{all[0].Entitlement})
 	refused(t, err, "limits what the reconciler's own entry may read")
-	for _, err := range apply(t, c, acts(all, true)) {
+	for _, err := range apply(t, c, acts(all, false)) {
 		refused(t, err, "limits what the reconciler's own entry may read")
+	}
+	// Access ends although accounts cannot be looked up: the DNs say who it is.
+	ok(t, errors.Join(apply(t, c, acts(all, true))...))
+	if got := s.values(t, "cn=dba,"+groupsDN, attrMember); !slices.Equal(got, []string{nobodyDN}) {
+		t.Errorf("%d are left", len(got)-1)
+	}
+	for _, err := range apply(t, c, acts(all, true)) { // now nobody can tell
+		refused(t, err, "limits what the reconciler's own entry may read")
+	}
+	for i := range all { // where names are listed, all is clear
+		all[i] = gr(all[i].Account, "ops")
+	}
+	ok(t, errors.Join(apply(t, c, acts(all, true))...))
+}
+
+func TestAServerThatWantsSmallPagesGetsThem(t *testing.T) {
+	s := start(t, option{ldif: manyPeople(100), database: "limits dn.exact=\"" + tenureDN + "\" size.pr=20\n"})
+	c := opened(t, s, nil)
+	var all []grants.Grant
+	for i := range 100 {
+		all = append(all, gr(fmt.Sprintf("user%05d", i), "dba"))
+	}
+	ok(t, errors.Join(apply(t, c, acts(all, false))...))
+	if n := len(holders(t, c, "dba")); n != 100 {
+		t.Errorf("%d members", n)
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 const (
 	// pageSize is how many entries are asked for at once. Servers have limits of 500
 	// (OpenLDAP, without configuration) and 1,000 (Active Directory).
-	pageSize = 250
+	pageSize     = 250
+	smallestPage = 10
 	// perFilter and filterBytes bound the alternatives of one filter.
 	perFilter   = 200
 	filterBytes = 48 << 10
@@ -28,13 +29,18 @@ func (e *incompleteError) Error() string { return e.why }
 func (c *connector) search(ctx context.Context, base string, scope int, filter string, attributes ...string) ([]*ldap.Entry, error) {
 	var found []*ldap.Entry
 	err := c.pool.do(ctx, func(l *conn) error {
-		req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 0, 0, false, filter, attributes, nil)
 		var res *ldap.SearchResult
 		var err error
-		if scope == ldap.ScopeBaseObject {
-			res, err = l.Search(req)
-		} else {
-			res, err = l.SearchWithPaging(req, pageSize)
+		// OpenLDAP refuses pages that are larger than its limit size.pr.
+		for size := uint32(pageSize); ; size /= 5 {
+			req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 0, 0, false, filter, attributes, nil)
+			if scope == ldap.ScopeBaseObject {
+				res, err = l.Search(req)
+				break
+			}
+			if res, err = l.SearchWithPaging(req, size); size <= smallestPage || !is(err, ldap.LDAPResultAdminLimitExceeded) {
+				break
+			}
 		}
 		if err != nil {
 			return err
