@@ -37,7 +37,7 @@ func TestConformance(t *testing.T) {
 			}
 			return s.createPerson(t, name)
 		},
-		Many:    2500, // more than a page, a filter and a request hold
+		Many:    2100, // more than a page, a filter and a request hold
 		Kill:    func(testing.TB) { s.Kill() },
 		Restart: func(t testing.TB) { s.Restart(t) },
 		Weak: func(t testing.TB) (connectors.Connector, []string) {

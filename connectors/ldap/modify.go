@@ -81,7 +81,7 @@ type modifier struct {
 	remove bool
 	errs   map[string]error // by value; what is not in it succeeded
 
-	worked  bool  // some value was accepted
+	worked  bool  // some request was accepted
 	refused int   // values refused in a row, one by one
 	last    error // of these
 }
@@ -112,12 +112,10 @@ func (m *modifier) change(ctx context.Context, list []string) error {
 		return m.change(ctx, list[len(list)/2:])
 	}
 	if m.already(err) {
-		m.worked = true
 		return nil
 	}
 	// What counts is what the group holds. Servers have many words for "already so".
 	if there, herr := m.holds(ctx, m.group, list[0]); herr == nil && there != m.remove {
-		m.worked = true
 		return nil
 	} else if herr != nil && !answered(herr) {
 		return herr
