@@ -268,6 +268,20 @@ func TestAListThatMayNotBeReadIsAnError(t *testing.T) {
 	want(t, opened(t, s, nil), "ops")
 }
 
+func TestEachRightOnThePageIsNeeded(t *testing.T) {
+	rules := strings.Split(rights(t), "access to ")[1:]
+	if len(rules) != 3 {
+		t.Fatalf("the page has %d rules", len(rules))
+	}
+	scope := []string{gr("", "dba").Entitlement, gr("", "ops").Entitlement}
+	for i, word := range []string{"missing right: write member of cn=dba", "groupBase", "missing right: read uid"} {
+		left := slices.Delete(slices.Clone(rules), i, i+1)
+		c := opened(t, start(t, option{rights: "access to " + strings.Join(left, "access to ")}), nil)
+		k, _ := connectors.AsChecker(c)
+		refused(t, errors.Join(k.Check(t.Context(), scope)...), word)
+	}
+}
+
 func TestCheckChangesNothingAndNamesWhatIsWrong(t *testing.T) {
 	s := start(t, option{})
 	s.addMember(t, "dba", "uid=alice,"+people)

@@ -37,7 +37,8 @@ type slapd struct {
 // option changes the configuration of a slapd.
 type option struct {
 	global, database, ldif string
-	durable                bool // wait for the disk, as servers of people do
+	rights                 string // default: those that the documentation gives
+	durable                bool   // wait for the disk, as servers of people do
 }
 
 // start runs a slapd with the rights that the documentation gives, and a scene.
@@ -51,13 +52,16 @@ func start(t testing.TB, o option) *slapd {
 	if o.durable {
 		sync = ""
 	}
+	if o.rights == "" {
+		o.rights = rights(t)
+	}
 	var include strings.Builder
 	for _, s := range []string{"core", "cosine", "inetorgperson", "nis"} {
 		fmt.Fprintf(&include, "include %s/%s.schema\n", schemaDir, s)
 	}
 	write(t, conf, include.String()+"modulepath /usr/lib/ldap\nmoduleload back_mdb\n"+o.global+`
 access to attrs=userPassword by anonymous auth by * none
-`+rights(t)+`
+`+o.rights+`
 access to dn.base="cn=secret,`+suffix+`" by group.exact="cn=dba,`+groupsDN+`" read by * none
 access to dn.subtree="`+groupsDN+`" by dn.exact="`+weakDN+`" read by * none
 database mdb
