@@ -10,6 +10,7 @@ import (
 	"github.com/tenure-dev/tenure/connectors/gcp"
 	"github.com/tenure-dev/tenure/connectors/http"
 	"github.com/tenure-dev/tenure/connectors/kubernetes"
+	"github.com/tenure-dev/tenure/connectors/ldap"
 	"github.com/tenure-dev/tenure/connectors/mysql"
 	"github.com/tenure-dev/tenure/connectors/postgres"
 	"github.com/tenure-dev/tenure/connectors/rabbitmq"
@@ -27,6 +28,7 @@ func Drivers() []connectors.Driver {
 		gcp.Driver{},
 		http.Driver{},
 		kubernetes.Driver{},
+		ldap.Driver{},
 		mysql.Driver{},
 		postgres.Driver{},
 		vault.Driver{},

@@ -24,6 +24,7 @@ var kept = []string{
 	"github.com/bradleyfalzon/ghinstallation",
 	"github.com/getkin/kin-openapi",
 	"github.com/go-git/go-git",
+	"github.com/go-ldap/ldap",
 	"github.com/go-sql-driver/mysql",
 	"github.com/gofri/go-github-ratelimit",
 	"github.com/google/go-github",
@@ -57,6 +58,7 @@ var rules = map[string]rule{
 
 	"connectors":             {packages: []string{"grants"}, external: []string{"github.com/hashicorp/go-multierror", "golang.org/x/sync", "golang.org/x/text"}},
 	"connectors/all":         {packages: []string{"connectors", "connectors/*"}, external: none},
+	"connectors/all":         {packages: []string{"connectors", "connectors/exec", "connectors/file", "connectors/http", "connectors/kubernetes", "connectors/ldap", "connectors/mysql", "connectors/postgres"}, external: none},
 	"connectors/conformance": {packages: []string{"connectors", "grants"}, testing: true},
 	"connectors/exec":        {packages: []string{"connectors", "connectors/plugin"}, external: []string{"golang.org/x/sys"}},
 	"connectors/aws":         {packages: []string{"connectors", "grants"}, kept: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}},
@@ -64,6 +66,7 @@ var rules = map[string]rule{
 	"connectors/gcp":         {packages: []string{"connectors", "grants"}, kept: []string{"golang.org/x/oauth2"}},
 	"connectors/http":        {packages: []string{"connectors", "connectors/plugin"}, external: none},
 	"connectors/kubernetes":  {packages: []string{"connectors", "grants"}, kept: []string{"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"}},
+	"connectors/ldap":        {packages: []string{"connectors", "grants"}, kept: []string{"github.com/go-ldap/ldap"}},
 	"connectors/mysql":       {packages: []string{"connectors", "grants"}, kept: []string{"github.com/go-sql-driver/mysql"}},
 	"connectors/plugin":      {packages: []string{"connectors", "grants"}, external: []string{"github.com/santhosh-tekuri/jsonschema"}},
 	"connectors/postgres":    {packages: []string{"connectors", "grants"}, kept: []string{"github.com/jackc/pgx"}},
