@@ -58,7 +58,6 @@ var rules = map[string]rule{
 
 	"connectors":             {packages: []string{"grants"}, external: []string{"github.com/hashicorp/go-multierror", "golang.org/x/sync", "golang.org/x/text"}},
 	"connectors/all":         {packages: []string{"connectors", "connectors/*"}, external: none},
-	"connectors/all":         {packages: []string{"connectors", "connectors/exec", "connectors/file", "connectors/http", "connectors/kubernetes", "connectors/ldap", "connectors/mysql", "connectors/postgres"}, external: none},
 	"connectors/conformance": {packages: []string{"connectors", "grants"}, testing: true},
 	"connectors/exec":        {packages: []string{"connectors", "connectors/plugin"}, external: []string{"golang.org/x/sys"}},
 	"connectors/aws":         {packages: []string{"connectors", "grants"}, kept: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}},
