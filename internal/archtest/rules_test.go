@@ -73,11 +73,13 @@ var rules = map[string]rule{
 	"internal/source": {kept: []string{"github.com/go-git/go-git"}},
 	"internal/forge":  {external: none},
 	"internal/forge/github": {
-		packages: []string{"internal/forge"},
-		kept:     []string{"github.com/google/go-github", "github.com/bradleyfalzon/ghinstallation", "github.com/gofri/go-github-ratelimit"},
+		packages: []string{"internal/forge", "internal/githubapi"},
+		kept:     []string{"github.com/google/go-github", "github.com/bradleyfalzon/ghinstallation"},
 	},
+	"internal/githubapi": {kept: []string{"github.com/google/go-github", "github.com/bradleyfalzon/ghinstallation", "github.com/gofri/go-github-ratelimit"}},
+	"internal/giteaapi":  {kept: []string{"code.gitea.io/sdk"}},
 
-	"internal/forge/gitea":           {packages: []string{"internal/forge"}, kept: []string{"code.gitea.io/sdk"}},
+	"internal/forge/gitea":           {packages: []string{"internal/forge", "internal/giteaapi"}, kept: []string{"code.gitea.io/sdk"}},
 	"internal/forge/gitea/giteatest": {external: none, testing: true},
 	"internal/forge/gitlab":          {packages: []string{"internal/forge"}, kept: []string{"gitlab.com/gitlab-org/api/client-go"}},
 	"internal/forge/gitlab/minilab":  {external: none, testing: true},
@@ -190,6 +192,8 @@ var importers = map[string][]string{
 	"internal/testserver":          nil,
 	"cmd/reconciler":               nil,
 
+	"internal/githubapi":             {"connectors/github", "internal/forge/github"},
+	"internal/giteaapi":              {"connectors/gitea", "internal/forge/gitea"},
 	"internal/forge/forgetest":       nil,
 	"internal/forge/gitea/giteatest": nil,
 	"internal/forge/gitlab/minilab":  nil,
