@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+
+	"github.com/tenure-dev/tenure/connectors/holders"
 )
 
 const aboutQuery = `query ($org: String!) { organization(login: $org) { login viewerCanAdminister } }`
@@ -24,20 +26,10 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 		add("check the credentials", err)
 		return errs
 	}
-	var things []entitlement
 	kinds := map[string]bool{}
 	for _, text := range scope {
-		e, err := read(text)
-		if err == nil {
-			err = c.set.allowed(e)
-		}
-		if err != nil {
-			add("check", err)
-			continue
-		}
-		kinds[e.kind] = true
-		if !slices.Contains(things, e.thing()) {
-			things = append(things, e.thing())
+		if e, err := read(text); err == nil {
+			kinds[e.kind] = true
 		}
 	}
 	var a struct {
@@ -58,17 +50,13 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 	if len(missing) > 0 {
 		return errs // what cannot be seen now says nothing
 	}
-	looked := make([]error, len(things))
-	each(len(things), func(i int) {
-		t := c.thing(things[i])
-		if _, looked[i] = t.look(ctx); looked[i] == nil {
-			looked[i] = t.missing()
+	return append(errs, c.host().Check(ctx, scope, func(t holders.Thing[held]) error {
+		in := t.(*holding)
+		if _, err := in.look(ctx); err != nil {
+			return err
 		}
-	})
-	for i, err := range looked {
-		add(fmt.Sprintf("check %s", things[i]), err)
-	}
-	return errs
+		return in.missing()
+	})...)
 }
 
 // rights compares what the credentials have with what the kinds of entitlements need.

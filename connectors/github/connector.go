@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/connectors/holders"
 	"github.com/tenure-dev/tenure/grants"
 	"github.com/tenure-dev/tenure/internal/githubapi"
 )
@@ -49,78 +50,36 @@ func (c *connector) wrap(ctx context.Context, what string, err error) error {
 	return fmt.Errorf("%s: %s: %w", c.target, what, c.explain(ctx, err))
 }
 
+// host is the organisation as package holders sees it. Every call gets its own look
+// at accounts.
+func (c *connector) host() *holders.Host[entitlement, held] {
+	return &holders.Host[entitlement, held]{
+		Target: c.target, Parallel: parallel, Explain: c.explain,
+		Read: func(text string) (entitlement, string, error) {
+			e, err := read(text)
+			return e.thing(), e.level, err
+		},
+		Things: func() func(entitlement) holders.Thing[held] {
+			p := &people{c: c, known: map[string]func() (place, error){}}
+			return func(e entitlement) holders.Thing[held] { return &holding{c: c, p: p, thing: c.thing(e)} }
+		},
+		Allowed: func(e entitlement, level string) error {
+			e.level = level
+			return c.set.allowed(e)
+		},
+	}
+}
+
 // Observe returns who holds the entitlements in scope: by a membership, assignment or
 // permission of their own, or by an invitation that can still be accepted.
 func (c *connector) Observe(ctx context.Context, scope []string) ([]grants.Grant, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	texts := map[entitlement]map[string]string{} // thing -> level -> canonical text
-	var things []entitlement
-	for _, text := range scope {
-		e, err := read(text)
-		if err != nil {
-			return nil, c.wrap(ctx, "observe", err)
-		}
-		if texts[e.thing()] == nil {
-			texts[e.thing()] = map[string]string{}
-			things = append(things, e.thing())
-		}
-		texts[e.thing()][e.level] = text
-	}
-	found := make([][]held, len(things))
-	errs := make([]error, len(things))
-	each(len(things), func(i int) { found[i], errs[i] = c.thing(things[i]).look(ctx) })
-	var out []grants.Grant
-	for i, e := range things {
-		if errs[i] != nil {
-			return nil, c.wrap(ctx, fmt.Sprintf("observe %s", e), errs[i])
-		}
-		seen := map[string]bool{}
-		for _, h := range found[i] {
-			text, ok := texts[e][h.level]
-			account := c.account(h.person)
-			if !ok || h.expired || seen[account] {
-				continue
-			}
-			seen[account] = true
-			out = append(out, grants.Grant{Target: c.target, Account: account, Entitlement: text})
-		}
-	}
-	return out, nil
+	return c.host().Observe(ctx, scope)
 }
 
-// Parts divides a scope by thing, so that a team or repository that cannot be read
-// does not hide the others.
-func (c *connector) Parts(scope []string) [][]string {
-	var out [][]string
-	at := map[entitlement]int{}
-	for _, text := range scope {
-		e, err := read(text)
-		if err != nil {
-			out = append(out, []string{text})
-			continue
-		}
-		i, ok := at[e.thing()]
-		if !ok {
-			i, at[e.thing()] = len(out), len(out)
-			out = append(out, nil)
-		}
-		out[i] = append(out[i], text)
-	}
-	return out
+// Apply reads each thing once, takes away, reads it back, and gives.
+func (c *connector) Apply(ctx context.Context, acts []connectors.Act) []error {
+	return c.host().Apply(ctx, acts)
 }
 
-// each calls f for 0 to n-1, a few at once.
-func each(n int, f func(int)) {
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, parallel)
-	for i := range n {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			f(i)
-		})
-	}
-	wg.Wait()
-}
+// Parts divides a scope by thing.
+func (c *connector) Parts(scope []string) [][]string { return c.host().Parts(scope) }

@@ -23,7 +23,13 @@ type held struct {
 	// in the way of a new one.
 	expired bool
 	alone   bool // we sent the invitation, and it is for this thing only
+	account string
 }
+
+func (h held) Account() string       { return h.account }
+func (h held) Level() string         { return h.level }
+func (h held) Has(level string) bool { return h.level == level }
+func (h held) Dead() bool            { return h.expired }
 
 // thing is a team, a repository, a role or ownership.
 type thing interface {
