@@ -6,6 +6,8 @@ import (
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/connectors/exec"
 	"github.com/tenure-dev/tenure/connectors/file"
+	"github.com/tenure-dev/tenure/connectors/gitea"
+	"github.com/tenure-dev/tenure/connectors/github"
 	"github.com/tenure-dev/tenure/connectors/http"
 	"github.com/tenure-dev/tenure/connectors/kubernetes"
 	"github.com/tenure-dev/tenure/connectors/mysql"
@@ -17,6 +19,8 @@ func Drivers() []connectors.Driver {
 	return []connectors.Driver{
 		exec.Driver{},
 		file.Driver{},
+		gitea.Driver{},
+		github.Driver{},
 		http.Driver{},
 		kubernetes.Driver{},
 		mysql.Driver{},

@@ -16,7 +16,6 @@ import (
 
 	"github.com/tenure-dev/tenure/internal/minihub"
 	"github.com/tenure-dev/tenure/internal/minihub/hubcheck"
-	"github.com/tenure-dev/tenure/internal/testserver"
 )
 
 // Org is the name of the organisation.
@@ -106,11 +105,10 @@ func Start(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	s := &Server{
-		t: t, hub: hub, users: hub.Handler(), check: hubcheck.NewOrganizations(t), address: testserver.Address(t),
+		t: t, hub: hub, users: hub.Handler(), check: hubcheck.NewOrganizations(t), address: "127.0.0.1:0",
 		nextID: 1000, members: map[int64]string{}, invites: map[int64]*invite{}, teams: map[string]*team{}, repos: map[string]*repo{},
 		moved: map[string]string{}, tokens: map[string]*token{}, count: map[string]int{},
 	}
-	s.URL = "http://" + s.address
 	s.handler = s.faulty(hubcheck.GraphQL(t, s.check.Handler(s.routes())))
 	s.Member("root", "admin")
 	s.Restart(t)
@@ -149,6 +147,8 @@ func (s *Server) Restart(t testing.TB) {
 			t.Fatal(err)
 		}
 	}
+	s.address = l.Addr().String()
+	s.URL = "http://" + s.address
 	s.server, s.served = &http.Server{Handler: s.handler, ReadHeaderTimeout: time.Minute}, make(chan struct{})
 	go func(srv *http.Server, done chan struct{}) {
 		defer close(done)
