@@ -10,10 +10,13 @@ import (
 
 // cleanRenamed takes a thing from accounts that have another name than when they were
 // granted it. Their access went with them; a revoke that names the old one must end it.
-func (c *connector) cleanRenamed(ctx context.Context, t holders.Thing[held], missed []holders.Missed) error {
+func (c *connector) cleanRenamed(ctx context.Context, t holders.Thing[held], revoked []holders.Revoked) error {
 	var errs []error
 	var now []held
-	for _, m := range missed {
+	for _, m := range revoked {
+		if m.Found {
+			continue
+		}
 		name, err := c.renamed(ctx, m.Account)
 		if err != nil {
 			errs = append(errs, err)

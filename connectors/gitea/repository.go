@@ -205,9 +205,9 @@ func (r *repository) Revoke(ctx context.Context, h held) error {
 }
 
 // Clean removes accounts that were renamed after they had been granted the repository.
-func (r *repository) Clean(ctx context.Context, missed []holders.Missed) error {
+func (r *repository) Clean(ctx context.Context, revoked []holders.Revoked) error {
 	if r.now == "" {
 		return nil
 	}
-	return r.c.cleanRenamed(ctx, r, missed)
+	return r.c.cleanRenamed(ctx, r, revoked)
 }

@@ -86,9 +86,9 @@ func (t *team) Revoke(ctx context.Context, h held) error {
 }
 
 // Clean removes accounts that were renamed after they had been granted the team.
-func (t *team) Clean(ctx context.Context, missed []holders.Missed) error {
+func (t *team) Clean(ctx context.Context, revoked []holders.Revoked) error {
 	if t.found == nil {
 		return nil
 	}
-	return t.c.cleanRenamed(ctx, t, missed)
+	return t.c.cleanRenamed(ctx, t, revoked)
 }

@@ -84,13 +84,13 @@ func (t *holding) Revoke(ctx context.Context, h held) error {
 }
 
 // Clean withdraws what a team has left behind.
-func (t *holding) Clean(ctx context.Context, missed []holders.Missed) error {
+func (t *holding) Clean(ctx context.Context, revoked []holders.Revoked) error {
 	in, ok := t.thing.(*team)
 	if !ok {
 		return nil
 	}
 	return in.cleanFailed(ctx, func(p person) bool {
-		return slices.ContainsFunc(missed, func(m holders.Missed) bool { return m.Account == t.c.account(p) })
+		return slices.ContainsFunc(revoked, func(r holders.Revoked) bool { return r.Account == t.c.account(p) })
 	})
 }
 

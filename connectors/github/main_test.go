@@ -126,3 +126,5 @@ func repoSpec(name, permission string) connectors.Spec {
 	return connectors.Spec{"repository": name, "permission": permission}
 }
 func roleSpec(name string) connectors.Spec { return connectors.Spec{"organizationRole": name} }
+
+func soon() time.Time { return time.Now().Add(time.Hour) }

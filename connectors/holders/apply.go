@@ -140,12 +140,10 @@ var errStays = errors.New("the host still shows it after it was taken away")
 // revoke takes away, and reads back until it is gone. It returns what is there then.
 func (b *batch[K, H]) revoke(ctx context.Context, t Thing[H], w *work[K], now []H) ([]H, error) {
 	todo := w.revokes
-	var missed []Missed
-	var without []int
+	var revoked []Revoked
 	for _, i := range todo {
-		if !slices.ContainsFunc(now, func(h H) bool { return b.is(h, w, i) }) {
-			missed, without = append(missed, Missed{b.acts[i].Grant.Account, w.level[i]}), append(without, i)
-		}
+		found := slices.ContainsFunc(now, func(h H) bool { return b.is(h, w, i) })
+		revoked = append(revoked, Revoked{b.acts[i].Grant.Account, w.level[i], found})
 	}
 	for n := 1; ; n++ {
 		left := slices.DeleteFunc(slices.Clone(todo), func(i int) bool {
@@ -172,9 +170,9 @@ func (b *batch[K, H]) revoke(ctx context.Context, t Thing[H], w *work[K], now []
 		}
 		todo = left
 	}
-	if c, ok := t.(Cleaner); ok && len(missed) > 0 {
-		if err := c.Clean(ctx, missed); err != nil {
-			b.fail(without, err)
+	if c, ok := t.(Cleaner); ok {
+		if err := c.Clean(ctx, revoked); err != nil {
+			b.fail(w.revokes, err)
 		}
 	}
 	return now, nil

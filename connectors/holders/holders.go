@@ -37,13 +37,16 @@ type Thing[H Held] interface {
 	Revoke(ctx context.Context, h H) error
 }
 
-// Missed is what a revoke did not find.
-type Missed struct{ Account, Level string }
+// Revoked is what a revoke was about, and whether it was found to be held.
+type Revoked struct {
+	Account, Level string
+	Found          bool
+}
 
-// Cleaner is a thing on which something may be left of what a revoke did not find,
-// such as a failed invitation, or the access of an account under another name.
+// Cleaner is a thing on which something may be left besides what is held, such as a
+// failed invitation, or the access of an account under another name.
 type Cleaner interface {
-	Clean(ctx context.Context, missed []Missed) error
+	Clean(ctx context.Context, revoked []Revoked) error
 }
 
 // Host is one target: K names a thing.

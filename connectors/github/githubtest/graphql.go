@@ -78,11 +78,19 @@ func (c *call) teamOf(q query) any {
 	if t == nil {
 		return nil
 	}
-	ids, info := cut(slices.Sorted(maps.Keys(t.members)), q.Variables.After)
+	members := maps.Clone(t.members)
+	if !strings.Contains(q.Query, "membership: IMMEDIATE") {
+		for _, child := range c.s.teams {
+			if child.parent == q.Variables.Slug {
+				maps.Copy(members, child.members)
+			}
+		}
+	}
+	ids, info := cut(slices.Sorted(maps.Keys(members)), q.Variables.After)
 	edges := []obj{}
 	for _, id := range ids {
 		if n, ok := c.node(id); ok {
-			edges = append(edges, obj{"role": strings.ToUpper(t.members[id]), "node": n})
+			edges = append(edges, obj{"role": strings.ToUpper(members[id]), "node": n})
 		}
 	}
 	return obj{"slug": q.Variables.Slug, "members": obj{"pageInfo": info, "edges": edges}}

@@ -319,3 +319,6 @@ func (s *Server) Login(id string) string {
 	}
 	return o["login"].(string)
 }
+
+// Organization registers another organisation.
+func (s *Server) Organization(login string) { s.hub.AddOrganization(login) }
