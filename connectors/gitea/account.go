@@ -74,7 +74,12 @@ func (c *connector) account(ctx context.Context, login string) error {
 	case u.UserName != login:
 		return fmt.Errorf("the server writes account %q as %q; write the same", login, u.UserName)
 	}
-	return nil
+	// An organisation is an account, too, and the server would add it.
+	_, resp, err = c.way.SDK(ctx).GetOrg(login)
+	if err = said(resp, err, http.StatusOK); err == nil {
+		return fmt.Errorf("account %q is an organisation, and access is granted to users only", login)
+	}
+	return gone(err)
 }
 
 // renamed is the name of now of an account that had another one; empty: it has not.

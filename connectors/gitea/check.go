@@ -49,6 +49,10 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 		return errs // what cannot be asked for now says nothing
 	}
 	p, _, err := c.rights(ctx)
+	if status(err) == http.StatusNotFound {
+		add("the account %s of the token does not own the organisation %s, which is not there or hidden from it", me, c.set.Organization)
+		return errs
+	}
 	if err != nil {
 		add("rights in organisation %s: %w", c.set.Organization, c.explain(ctx, err))
 		return errs

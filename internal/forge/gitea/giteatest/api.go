@@ -175,3 +175,9 @@ func (s *Server) Account(t testing.TB, login string) bool {
 	}, nil)
 	return status == http.StatusCreated
 }
+
+// AdminToken makes an access token of the server's administrator.
+func (s *Server) AdminToken(t testing.TB, scopes ...string) string {
+	t.Helper()
+	return s.Token(t, admin, scopes...)
+}
