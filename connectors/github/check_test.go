@@ -22,7 +22,7 @@ func asApp(t *testing.T, o *org, permissions map[string]string) connectors.Setti
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	must(t, err)
 	o.App(12, 34, &key.PublicKey, permissions)
-	set := settingsOf(o.Server)
+	set := settingsOf(t, o.Server)
 	delete(set, "token")
 	set["appID"], set["installationID"] = 12, 34
 	set["privateKey"] = string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
@@ -30,13 +30,18 @@ func asApp(t *testing.T, o *org, permissions map[string]string) connectors.Setti
 }
 
 // appPermissions are those of the documentation.
-func appPermissions() map[string]string {
-	return map[string]string{"members": "write", "administration": "write", "metadata": "read", "organization_custom_org_roles": "read"}
+func appPermissions(t *testing.T) map[string]string {
+	out := map[string]string{}
+	for _, line := range documented(t, "permissions") {
+		name, level, _ := strings.Cut(line, ": ")
+		out[name] = level
+	}
+	return out
 }
 
 func TestAnAppDoesTheWholeJob(t *testing.T) {
 	o := newOrg(t)
-	o.connector = connect(t, asApp(t, o, appPermissions()))
+	o.connector = connect(t, asApp(t, o, appPermissions(t)))
 	if errs := o.Check(t.Context(), o.all()); len(errs) > 0 {
 		t.Errorf("good credentials: %v", errors.Join(errs...))
 	}
@@ -60,9 +65,9 @@ func TestAnAppDoesTheWholeJob(t *testing.T) {
 }
 
 func TestMissingPermissionsOfAnAppAreNamed(t *testing.T) {
-	for name := range appPermissions() {
+	for name := range appPermissions(t) {
 		o := newOrg(t)
-		less := appPermissions()
+		less := appPermissions(t)
 		delete(less, name)
 		o.connector = connect(t, asApp(t, o, less))
 		errs := o.Check(t.Context(), o.all())
@@ -84,7 +89,7 @@ func TestMissingScopesOfATokenAreNamed(t *testing.T) {
 		{[]string{"repo"}, o.all()[1:2], nil},
 		{nil, nil, nil},
 	} {
-		weak := connect(t, settingsOf(o.Server), "token", o.Token("tenure-bot", c.scopes...))
+		weak := connect(t, settingsOf(t, o.Server), "token", o.Token("tenure-bot", c.scopes...))
 		errs := weak.Check(t.Context(), c.scope)
 		if len(errs) != len(c.words) {
 			t.Errorf("%v for %v: %v", c.scopes, c.scope, errs)
@@ -93,7 +98,7 @@ func TestMissingScopesOfATokenAreNamed(t *testing.T) {
 			wants(t, err, c.words[i])
 		}
 	}
-	errs := connect(t, settingsOf(o.Server), "token", "ghp_wrong").Check(t.Context(), o.all())
+	errs := connect(t, settingsOf(t, o.Server), "token", "ghp_wrong").Check(t.Context(), o.all())
 	if len(errs) != 1 || !strings.Contains(errs[0].Error(), "does not take the credentials") {
 		t.Errorf("%v", errs)
 	}
@@ -104,7 +109,7 @@ func TestMissingScopesOfATokenAreNamed(t *testing.T) {
 func TestEveryCallOfTheDescriptionIsMade(t *testing.T) {
 	o := newOrg(t)
 	user := o.connector
-	app := connect(t, asApp(t, o, appPermissions()))
+	app := connect(t, asApp(t, o, appPermissions(t)))
 	for _, c := range []*connector{app, user} {
 		o.connector = c
 		for _, login := range []string{"alice", "erin"} {

@@ -62,7 +62,7 @@ func TestConformanceWithLogins(t *testing.T) {
 func run(t *testing.T, accounts string) {
 	s := world(t)
 	open := func(t testing.TB, token string) connectors.Connector {
-		set := settingsOf(s)
+		set := settingsOf(t, s)
 		set["accounts"], set["token"] = accounts, token
 		c := connect(t, set)
 		if accounts == accountsByLogin {
@@ -70,7 +70,7 @@ func run(t *testing.T, accounts string) {
 		}
 		return byNumber{c, s}
 	}
-	token := s.Token("tenure-bot", scopes...)
+	token := s.Token("tenure-bot", documented(t, "scopes")...)
 	unknown := "999999999"
 	if accounts == accountsByLogin {
 		unknown = "nobody-at-all"

@@ -75,7 +75,7 @@ func breakEach(t *testing.T, f func(http.ResponseWriter)) {
 			f(w)
 			return true
 		})
-		c := connect(t, settingsOf(o.Server)) // without what is known of before
+		c := connect(t, settingsOf(t, o.Server)) // without what is known of before
 		found, err := c.Observe(t.Context(), o.all())
 		if err == nil {
 			t.Errorf("at request %d of %d: %d grants and no error", k, requests, len(found))
@@ -146,7 +146,7 @@ func TestEveryRequestHasATimeAndHonoursItsContext(t *testing.T) {
 	if d := time.Since(begin); d > 20*time.Second {
 		t.Errorf("took %s", d)
 	}
-	patient := connect(t, settingsOf(o.Server))
+	patient := connect(t, settingsOf(t, o.Server))
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if err := patient.Revoke(ctx, o.g("alice", teamSpec("orders", "member"))); !errors.Is(err, context.DeadlineExceeded) {
@@ -197,7 +197,7 @@ func TestHiddenIsNotGone(t *testing.T) {
 		"a token of selected ones": {s.FineGrained("tenure-bot"), repo, "fine-grained"},
 		"a wrong token":            {"ghp_wrong", team, "HTTP 401"},
 	} {
-		c0 := connect(t, settingsOf(s), "token", c.token)
+		c0 := connect(t, settingsOf(t, s), "token", c.token)
 		found, err := c0.Observe(t.Context(), []string{c.scope})
 		if err == nil {
 			t.Errorf("%s: %v and no error", name, found)
@@ -212,15 +212,15 @@ func TestHiddenIsNotGone(t *testing.T) {
 		answer(404, nil, `{"message":"Not Found"}`)(w) // as GitHub says of a secret team
 		return true
 	})
-	_, err := connect(t, settingsOf(s), "token", s.Token("alice", "admin:org", "repo")).Observe(t.Context(), []string{team})
+	_, err := connect(t, settingsOf(t, s), "token", s.Token("alice", "admin:org", "repo")).Observe(t.Context(), []string{team})
 	wants(t, err, "no owner of the organisation")
-	_, err = connect(t, settingsOf(s)).Observe(t.Context(), []string{canon(t, teamSpec("orders", "member"))})
+	_, err = connect(t, settingsOf(t, s)).Observe(t.Context(), []string{canon(t, teamSpec("orders", "member"))})
 	wants(t, err, "who is invited")
 	s.Fail(nil)
-	other := connect(t, settingsOf(s), "organization", "ACME")
+	other := connect(t, settingsOf(t, s), "organization", "ACME")
 	_, err = other.Observe(t.Context(), []string{team})
 	wants(t, err, `organisation "ACME" is "acme"`)
-	other = connect(t, settingsOf(s), "organization", "elsewhere")
+	other = connect(t, settingsOf(t, s), "organization", "elsewhere")
 	_, err = other.Observe(t.Context(), []string{team})
 	wants(t, err, `organisation "elsewhere" is not there`)
 }
@@ -291,5 +291,22 @@ func TestAnAnswerNeverLeadsElsewhere(t *testing.T) {
 	})
 	if _, err := o.Observe(t.Context(), o.all()); err == nil || stolen.Load() > 0 {
 		t.Errorf("%v; %d requests went elsewhere", err, stolen.Load())
+	}
+}
+
+func TestARevokeThatIsNotSeenIsAnError(t *testing.T) {
+	o := newOrg(t)
+	for _, spec := range []connectors.Spec{teamSpec("orders", "member"), repoSpec("shop", "push"), roleSpec("security_manager")} {
+		must(t, o.grant("alice", spec))
+		o.Fail(func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+			if r.Method != http.MethodDelete {
+				return false
+			}
+			w.WriteHeader(http.StatusNoContent)
+			return true
+		})
+		wants(t, o.revoke("alice", spec), "still shows it")
+		o.Fail(nil)
+		must(t, o.revoke("alice", spec))
 	}
 }

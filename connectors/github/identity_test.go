@@ -66,7 +66,7 @@ func TestAccountsAreNumbersUnlessTheSettingSaysLogins(t *testing.T) {
 		err := o.Grant(t.Context(), grants.Grant{Target: target, Account: account, Entitlement: canon(t, teamSpec("orders", "member"))}, soon())
 		wants(t, err, "number of an account")
 	}
-	byLogin := connect(t, settingsOf(o.Server), "accounts", "login")
+	byLogin := connect(t, settingsOf(t, o.Server), "accounts", "login")
 	try := func(account string) error {
 		return byLogin.Grant(t.Context(), grants.Grant{Target: target, Account: account, Entitlement: canon(t, teamSpec("orders", "member"))}, soon())
 	}
@@ -130,10 +130,10 @@ func TestOwnershipIsGivenToMembersAndLeavesThemMembers(t *testing.T) {
 func TestTheLastOwnerStays(t *testing.T) {
 	s := world(t)
 	s.Member("tenure-bot", "member")
-	o := &org{s, connect(t, settingsOf(s)), t}
+	o := &org{s, connect(t, settingsOf(t, s)), t}
 	// An App can act without being an owner; here the stand-in lets a token of root do it.
 	o.set.Token = ""
-	asRoot := connect(t, settingsOf(s), "token", s.Token("root", scopes...))
+	asRoot := connect(t, settingsOf(t, s), "token", s.Token("root", documented(t, "scopes")...))
 	s.Member("alice", "admin")
 	must(t, asRoot.Revoke(t.Context(), o.g("alice", roleSpec("admin"))))
 	if s.Role("alice") != "member" {
@@ -171,7 +171,7 @@ func TestSettingsAreACeiling(t *testing.T) {
 		{"organizationRoles", nil, roleSpec("admin"), "setting organizationRoles"},
 		{"teams", []string{}, teamSpec("orders", "member"), "setting teams"},
 	} {
-		o := &org{s, connect(t, settingsOf(s), c.setting, c.value), t}
+		o := &org{s, connect(t, settingsOf(t, s), c.setting, c.value), t}
 		wants(t, o.grant("alice", c.spec), c.word)
 		if o.holds("alice", c.spec) {
 			t.Errorf("%v was granted", c.spec)

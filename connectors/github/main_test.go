@@ -2,7 +2,9 @@ package github
 
 import (
 	"errors"
+	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,8 +19,20 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const target = "acme-github"
 
-// scopes are those of the documentation.
-var scopes = []string{"admin:org", "repo"}
+// documented returns the lines of a block of docs/connectors/github.md.
+func documented(t testing.TB, block string) []string {
+	t.Helper()
+	doc, err := os.ReadFile("../../docs/connectors/github.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(doc), "```text "+block+"\n")
+	lines, _, closed := strings.Cut(rest, "\n```")
+	if !found || !closed {
+		t.Fatalf("the documentation has no %s", block)
+	}
+	return strings.Split(lines, "\n")
+}
 
 // world is an organisation with four members, two teams, a repository and a role.
 func world(t testing.TB) *githubtest.Server {
@@ -35,9 +49,10 @@ func world(t testing.TB) *githubtest.Server {
 	return s
 }
 
-func settingsOf(s *githubtest.Server) connectors.Settings {
+// settingsOf has a token of the documented scopes.
+func settingsOf(t testing.TB, s *githubtest.Server) connectors.Settings {
 	return connectors.Settings{
-		"organization": githubtest.Org, "baseURL": s.URL, "token": s.Token("tenure-bot", scopes...),
+		"organization": githubtest.Org, "baseURL": s.URL, "token": s.Token("tenure-bot", documented(t, "scopes")...),
 		"organizationRoles": []string{"security_manager", "admin"}, "teamRoles": []string{"member", "maintainer"},
 		"permissions":   []string{"pull", "triage", "push", "maintain", "admin", "reviewer"},
 		"inviteMembers": true, "outsideCollaborators": true,
@@ -70,7 +85,7 @@ type org struct {
 
 func newOrg(t testing.TB, change ...any) *org {
 	s := world(t)
-	return &org{s, connect(t, settingsOf(s), change...), t}
+	return &org{s, connect(t, settingsOf(t, s), change...), t}
 }
 
 func canon(t testing.TB, spec connectors.Spec) string {
