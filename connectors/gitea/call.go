@@ -10,15 +10,13 @@ import (
 	"strings"
 
 	sdk "code.gitea.io/sdk/gitea"
+
+	"github.com/tenure-dev/tenure/connectors/holders"
 )
 
-const (
-	// pageSize is what is asked for. The server gives less where its setting
-	// MAX_RESPONSE_ITEMS says so, 50 by default.
-	pageSize = 50
-	// rereads is how often a list of several pages is read until it stands still.
-	rereads = 5
-)
+// pageSize is what is asked for. The server gives less where its setting
+// MAX_RESPONSE_ITEMS says so, 50 by default.
+const pageSize = 50
 
 // answer is Gitea's refusal.
 type answer struct {
@@ -82,39 +80,21 @@ func gone(err error) error {
 }
 
 // list reads a list to its end, which is an empty page: the server may give fewer
-// entries than asked for, and not all of its lists say how many there are. It cuts
-// lists by counting, so an entry that goes meanwhile moves another one over the edge
-// of a page, unseen; a list of several pages is read until two readings are the same.
+// entries than asked for, and not all of its lists say how many there are.
 func list[T any](what string, key func(T) string, next func(page int) ([]T, *sdk.Response, error)) ([]T, error) {
-	var before []string
-	for range rereads {
-		var items []T
-		pages := 0
+	return holders.Stable(what, key, func() (items []T, pages int, err error) {
 		for {
 			part, resp, err := next(pages + 1)
 			if err := said(resp, err, http.StatusOK); err != nil {
-				return nil, err
+				return nil, 0, err
 			}
 			if len(part) == 0 {
-				break
+				return items, pages, nil
 			}
 			items = append(items, part...)
 			pages++
 		}
-		keys := make([]string, len(items))
-		for i, item := range items {
-			keys[i] = key(item)
-		}
-		slices.Sort(keys)
-		if pages <= 1 || before != nil && slices.Equal(before, keys) {
-			if len(slices.Compact(keys)) != len(items) {
-				return nil, fmt.Errorf("the server lists one of the %s twice", what)
-			}
-			return items, nil
-		}
-		before = keys
-	}
-	return nil, fmt.Errorf("the list of %s changes faster than it can be read", what)
+	})
 }
 
 func listPage(page int) sdk.ListOptions { return sdk.ListOptions{Page: page, PageSize: pageSize} }

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/bradleyfalzon/ghinstallation/v2"
 	gh "github.com/google/go-github/v60/github"
 
+	"github.com/tenure-dev/tenure/connectors/holders"
 	"github.com/tenure-dev/tenure/internal/githubapi"
 )
 
@@ -21,8 +21,6 @@ const (
 	attempts = 3
 	// firstPause is how long to wait before the second attempt; it doubles.
 	firstPause = 100 * time.Millisecond
-	// rereads is how often a list of several pages is read until it stands still.
-	rereads = 5
 )
 
 // reading repeats what only reads after an answer that may be better the next time.
@@ -88,31 +86,10 @@ func (c *connector) send(ctx context.Context, method, path string, body any) err
 	return err
 }
 
-// list reads a list to its end. GitHub cuts lists by counting, so an entry that goes
-// while they are read moves another one over the edge of a page, unseen. A list of
-// several pages is therefore read until two readings are the same; unchanged pages
-// cost nothing, because they are asked for with their ETag.
+// list reads a list to its end. Pages that did not change cost nothing when they are
+// read again, because they are asked for with their ETag.
 func list[T any](ctx context.Context, c *connector, path string, key func(T) string) ([]T, error) {
-	var before []string
-	for range rereads {
-		items, pages, err := readList[T](ctx, c, path)
-		if err != nil {
-			return nil, err
-		}
-		keys := make([]string, len(items))
-		for i, item := range items {
-			keys[i] = key(item)
-		}
-		slices.Sort(keys)
-		if pages == 1 || before != nil && slices.Equal(before, keys) {
-			if len(slices.Compact(keys)) != len(items) {
-				return nil, fmt.Errorf("GitHub lists an entry of %s twice", path)
-			}
-			return items, nil
-		}
-		before = keys
-	}
-	return nil, fmt.Errorf("the list at %s changes faster than it can be read", path)
+	return holders.Stable(path, key, func() ([]T, int, error) { return readList[T](ctx, c, path) })
 }
 
 func readList[T any](ctx context.Context, c *connector, path string) (items []T, pages int, err error) {

@@ -35,7 +35,7 @@ func addCollaborator(c *call) error {
 	if err != nil {
 		return err
 	}
-	u, err := c.user()
+	u, err := c.s.person(c.r.PathValue("username"))
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func dropCollaborator(c *call) error {
 	if err != nil {
 		return err
 	}
-	u, err := c.user()
+	u, err := c.s.person(c.r.PathValue("username"))
 	if err != nil {
 		return err
 	}

@@ -176,7 +176,13 @@ func (s *Server) org() obj {
 		"issues_url": api + "/issues", "members_url": api + "/members{/member}", "public_members_url": api + "/public_members{/member}", "avatar_url": s.URL + "/a", "description": nil}
 }
 
-func (c *call) user() (minihub.User, error) { return c.s.person(c.r.PathValue("username")) }
+// user is the account of the path, for a caller who may read or write members.
+func (c *call) user(want string) (minihub.User, error) {
+	if err := c.admin(want); err != nil {
+		return minihub.User{}, err
+	}
+	return c.s.person(c.r.PathValue("username"))
+}
 
 func owners(c *call) error {
 	if err := c.admin("read"); err != nil {
@@ -209,10 +215,7 @@ func (c *call) standing(u minihub.User) (obj, error) {
 }
 
 func getStanding(c *call) error {
-	if err := c.admin("read"); err != nil {
-		return err
-	}
-	u, err := c.user()
+	u, err := c.user("read")
 	if err != nil {
 		return err
 	}
@@ -224,10 +227,7 @@ func getStanding(c *call) error {
 }
 
 func setStanding(c *call) error {
-	if err := c.admin("write"); err != nil {
-		return err
-	}
-	u, err := c.user()
+	u, err := c.user("write")
 	if err != nil {
 		return err
 	}
@@ -316,10 +316,7 @@ func removeRole(c *call) error {
 }
 
 func (c *call) roleAndUser() (*role, minihub.User, error) {
-	if err := c.admin("write"); err != nil {
-		return nil, minihub.User{}, err
-	}
-	u, err := c.user()
+	u, err := c.user("write")
 	if err != nil {
 		return nil, minihub.User{}, err
 	}

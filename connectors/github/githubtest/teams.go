@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+
+	"github.com/tenure-dev/tenure/internal/minihub"
 )
 
 func (c *call) team() (*team, error) {
@@ -129,14 +131,18 @@ func (c *call) answerMembership(id int64) error {
 	return c.ok(obj{"role": role, "state": state, "url": c.s.URL + c.r.URL.EscapedPath()})
 }
 
+// teamAndUser are those of the path.
+func (c *call) teamAndUser(want string) (*team, minihub.User, error) {
+	u, err := c.user(want)
+	if err != nil {
+		return nil, u, err
+	}
+	t, err := c.team()
+	return t, u, err
+}
+
 func getMembership(c *call) error {
-	if err := c.admin("read"); err != nil {
-		return err
-	}
-	if _, err := c.team(); err != nil {
-		return err
-	}
-	u, err := c.user()
+	_, u, err := c.teamAndUser("read")
 	if err != nil {
 		return err
 	}
@@ -144,14 +150,7 @@ func getMembership(c *call) error {
 }
 
 func setMembership(c *call) error {
-	if err := c.admin("write"); err != nil {
-		return err
-	}
-	t, err := c.team()
-	if err != nil {
-		return err
-	}
-	u, err := c.user()
+	t, u, err := c.teamAndUser("write")
 	if err != nil {
 		return err
 	}
@@ -183,14 +182,7 @@ func setMembership(c *call) error {
 }
 
 func dropMembership(c *call) error {
-	if err := c.admin("write"); err != nil {
-		return err
-	}
-	t, err := c.team()
-	if err != nil {
-		return err
-	}
-	u, err := c.user()
+	t, u, err := c.teamAndUser("write")
 	if err != nil {
 		return err
 	}
