@@ -51,7 +51,7 @@ func canonical(spec connectors.Spec) (string, error) {
 
 func checkName(s string) error {
 	if !namePattern.MatchString(s) || s == "." || s == ".." {
-		return fmt.Errorf("%+.80q is not a name that Gitea allows: letters, digits, - _ and .", s)
+		return fmt.Errorf("%+.80q is not a name that Gitea allows: use letters, digits and - _ . only", s)
 	}
 	return nil
 }

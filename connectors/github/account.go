@@ -78,6 +78,8 @@ func (c *connector) resolve(ctx context.Context, account string) (person, error)
 		return person{}, fmt.Errorf("GitHub writes account %q as %q; write the same, if it is the same person", account, p.login)
 	case c.account(p) != account || !loginPattern.MatchString(p.login):
 		return person{}, fmt.Errorf("GitHub answers account %q with another one", account)
+	case u.SuspendedAt != nil:
+		return person{}, fmt.Errorf("account %q is suspended", account)
 	case u.GetType() != "User":
 		return person{}, fmt.Errorf("account %q is of the kind %q, and access is granted to users only", account, u.GetType())
 	}

@@ -2,6 +2,7 @@ package github
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -119,11 +120,35 @@ func TestOwnershipIsGivenToMembersAndLeavesThemMembers(t *testing.T) {
 	if o.Invited("erin") {
 		t.Error("it was not withdrawn")
 	}
-	// An owner is maintainer of every team that they are in.
-	wants(t, o.grant("root", teamSpec("orders", "member")), "always maintainers")
-	must(t, o.grant("root", teamSpec("orders", "maintainer")))
-	if o.InTeam("orders", "root") != "maintainer" {
-		t.Error("an owner got no team")
+}
+
+// TestAnOwnersTeamIsTheirsAtAnyRole: GitHub calls owners maintainers, so who becomes an
+// owner must not keep a team that was granted to them as a member.
+func TestAnOwnersTeamIsTheirsAtAnyRole(t *testing.T) {
+	o := newOrg(t)
+	for _, role := range []string{"member", "maintainer"} {
+		must(t, o.grant("root", teamSpec("orders", role)))
+		if o.InTeam("orders", "root") != "maintainer" || !o.holds("root", teamSpec("orders", role)) {
+			t.Errorf("an owner is not shown as %s", role)
+		}
+		must(t, o.revoke("root", teamSpec("orders", role)))
+		if o.InTeam("orders", "root") != "" {
+			t.Errorf("an owner keeps the team that was granted to them as %s", role)
+		}
+	}
+	must(t, o.grant("alice", teamSpec("orders", "member")))
+	o.Member("alice", "admin")
+	o.Join("orders", "alice", "maintainer") // as GitHub does by itself
+	if !o.holds("alice", teamSpec("orders", "member")) {
+		t.Error("whoever becomes an owner is lost")
+	}
+	must(t, o.revoke("alice", teamSpec("orders", "member")))
+	if o.InTeam("orders", "alice") != "" {
+		t.Error("the team outlived its revoke")
+	}
+	o.Join("orders", "bob", "maintainer")
+	if o.holds("bob", teamSpec("orders", "member")) {
+		t.Error("a maintainer who is no owner is shown as a member")
 	}
 }
 
@@ -213,4 +238,36 @@ func TestWhatDoesNotExistIsNamed(t *testing.T) {
 	}
 	o.Sync("orders")
 	wants(t, o.grant("alice", teamSpec("orders", "member")), "HTTP 403", "synchronization")
+}
+
+func TestASuspendedAccountIsGrantedNothing(t *testing.T) {
+	o := newOrg(t)
+	id := o.ID("alice")
+	o.Fail(func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		if r.URL.Path != fmt.Sprintf("/api/v3/user/%d", id) {
+			return false
+		}
+		answer(200, nil, fmt.Sprintf(`{"id":%d,"login":"alice","type":"User","suspended_at":"2026-11-01T00:00:00Z"}`, id))(w)
+		return true
+	})
+	wants(t, o.grant("alice", teamSpec("orders", "member")), "is suspended")
+}
+
+func TestAnotherAccountInTheAnswerIsRefused(t *testing.T) {
+	o := newOrg(t)
+	id := o.ID("alice")
+	for name, body := range map[string]string{
+		"another number": `{"id":7,"login":"alice","type":"User"}`, "no login": fmt.Sprintf(`{"id":%d,"type":"User"}`, id), "nothing": `{}`,
+	} {
+		o.Fail(func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+			if r.URL.Path != fmt.Sprintf("/api/v3/user/%d", id) {
+				return false
+			}
+			answer(200, nil, body)(w)
+			return true
+		})
+		if err := o.grant("alice", teamSpec("orders", "member")); err == nil || o.InTeam("orders", "alice") != "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -120,7 +120,7 @@ func (o *ownership) look(ctx context.Context) ([]held, error) {
 	if err != nil {
 		return nil, err
 	}
-	owners, err := o.owners(ctx)
+	owners, err := o.c.owners(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -145,8 +145,9 @@ func (o *ownership) look(ctx context.Context) ([]held, error) {
 
 func (*ownership) missing() error { return nil }
 
-func (o *ownership) owners(ctx context.Context) ([]gh.User, error) {
-	return list(ctx, o.c, o.c.org()+"/members?role=admin", func(u gh.User) string { return fmt.Sprint(u.GetID()) })
+// owners are the active owners of the organisation.
+func (c *connector) owners(ctx context.Context) ([]gh.User, error) {
+	return list(ctx, c, c.org()+"/members?role=admin", func(u gh.User) string { return fmt.Sprint(u.GetID()) })
 }
 
 func (o *ownership) grant(ctx context.Context, p person, at standing, _ string) error {
@@ -164,7 +165,7 @@ func (o *ownership) revoke(ctx context.Context, h held) error {
 	// One after the other: of two owners who go at once, the second would be the last.
 	o.c.owning.Lock()
 	defer o.c.owning.Unlock()
-	owners, err := o.owners(ctx)
+	owners, err := o.c.owners(ctx)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	gh "github.com/google/go-github/v60/github"
@@ -60,6 +61,9 @@ func (t *team) look(ctx context.Context) ([]held, error) {
 	if t.there = there; err != nil || !there {
 		return nil, err
 	}
+	if err := t.markOwners(ctx, active); err != nil {
+		return nil, err
+	}
 	if hidden != nil {
 		return nil, errUnseen("invitations of team", t.slug, "GitHub shows the team, but not who is invited to it")
 	}
@@ -77,6 +81,21 @@ func (t *team) look(ctx context.Context) ([]held, error) {
 		}
 	}
 	return mergeHeld(active, invited), nil
+}
+
+// markOwners marks the owners of the organisation among maintainers.
+func (t *team) markOwners(ctx context.Context, members []held) error {
+	if !slices.ContainsFunc(members, func(h held) bool { return h.level == roleMaintainer }) {
+		return nil
+	}
+	owners, err := t.c.owners(ctx)
+	if err != nil {
+		return err
+	}
+	for i, h := range members {
+		members[i].owner = h.level == roleMaintainer && slices.ContainsFunc(owners, func(u gh.User) bool { return u.GetID() == h.id })
+	}
+	return nil
 }
 
 func (t *team) members(ctx context.Context) (out []held, there bool, err error) {
@@ -160,18 +179,15 @@ func (t *team) grant(ctx context.Context, p person, at standing, level string) e
 	if err := t.missing(); err != nil {
 		return err
 	}
-	switch {
-	case !at.member && !t.c.set.InviteMembers:
+	if !at.member && !t.c.set.InviteMembers {
 		return fmt.Errorf("%s is no member of the organisation %s; setting inviteMembers: true would send an invitation", p.login, t.c.set.Organization)
-	case at.owner && level != roleMaintainer:
-		return fmt.Errorf("%s owns the organisation, and owners are always maintainers of a team; ask for role %s", p.login, roleMaintainer)
 	}
 	m, _, err := t.c.way.REST.Teams.AddTeamMembershipBySlug(ctx, t.c.set.Organization, t.slug, p.login, &gh.TeamAddTeamMembershipOptions{Role: level})
 	if err != nil {
 		return err
 	}
-	if m.GetRole() != level {
-		// They became an owner in this very moment.
+	if m.GetRole() != level && !at.owner {
+		// They became an owner in this very moment, or the answer is wrong.
 		return errors.Join(fmt.Errorf("GitHub made %s %s of team %q, not %s", p.login, m.GetRole(), t.slug, level),
 			t.revoke(ctx, held{person: p}))
 	}

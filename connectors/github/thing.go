@@ -23,13 +23,20 @@ type held struct {
 	// in the way of a new one.
 	expired bool
 	alone   bool // we sent the invitation, and it is for this thing only
+	// owner: GitHub calls an owner of the organisation a maintainer of every team that
+	// they are in, whatever they are there of their own.
+	owner   bool
 	account string
 }
 
-func (h held) Account() string       { return h.account }
-func (h held) Level() string         { return h.level }
-func (h held) Has(level string) bool { return h.level == level }
-func (h held) Dead() bool            { return h.expired }
+func (h held) Account() string { return h.account }
+func (h held) Level() string   { return h.level }
+func (h held) Dead() bool      { return h.expired }
+
+// Has reports whether the hold is of a level, or may be.
+func (h held) Has(level string) bool {
+	return h.level == level || h.owner && level == roleMember
+}
 
 // thing is a team, a repository, a role or ownership.
 type thing interface {
