@@ -28,7 +28,7 @@ func TestConformance(t *testing.T) {
 		Driver: Driver{}, Target: target,
 		Open:     func(t testing.TB) connectors.Connector { return connect(t, w.settings()) },
 		Accounts: []string{"alice", "bob", "carol", "dave"},
-		Specs:    []connectors.Spec{teamSpec("developers"), repoSpec("shop", "write"), repoSpec("desk", "read"), teamSpec("readers")},
+		Specs:    []connectors.Spec{teamSpec("developers"), repoSpec("shop", "write"), repoSpec("desk", "read")},
 		Absent:   repoSpec("no-such-repository", "write"),
 		BadSpecs: []connectors.Spec{teamSpec("two words"), teamSpec("a/b"), teamSpec(".."), {"repository": "shop"}, {"permission": "read"},
 			repoSpec("acme/shop", "read"), repoSpec("shop", "Read"), repoSpec("shop", "owner"), {"team": "a", "repository": "b"}, {"team": "a", "permission": "read"}},
