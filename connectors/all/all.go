@@ -8,6 +8,8 @@ import (
 	"github.com/tenure-dev/tenure/connectors/exec"
 	"github.com/tenure-dev/tenure/connectors/file"
 	"github.com/tenure-dev/tenure/connectors/gcp"
+	"github.com/tenure-dev/tenure/connectors/gitea"
+	"github.com/tenure-dev/tenure/connectors/github"
 	"github.com/tenure-dev/tenure/connectors/http"
 	"github.com/tenure-dev/tenure/connectors/kubernetes"
 	"github.com/tenure-dev/tenure/connectors/ldap"
@@ -26,6 +28,8 @@ func Drivers() []connectors.Driver {
 		exec.Driver{},
 		file.Driver{},
 		gcp.Driver{},
+		gitea.Driver{},
+		github.Driver{},
 		http.Driver{},
 		kubernetes.Driver{},
 		ldap.Driver{},

@@ -7,11 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/tenure-dev/tenure/internal/webclient"
 )
 
 // RevertPrefix is where the branches of the reconciler's own pull requests live.
@@ -53,23 +54,7 @@ func BlobID(content []byte) string {
 
 // ServerURL reads the address of a forge: https, or http to this machine, and
 // without credentials. Query and fragment are dropped.
-func ServerURL(text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Host == "": // the error would print the value
-		return nil, errors.New("baseURL is not a URL, such as https://git.example.com")
-	case u.User != nil:
-		return nil, errors.New("baseURL must not hold credentials")
-	case u.Scheme == "http":
-		if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return nil, errors.New("http is allowed to this machine only; use https")
-		}
-	case u.Scheme != "https":
-		return nil, errors.New("baseURL must begin with https://")
-	}
-	u.RawQuery, u.Fragment = "", ""
-	return u, nil
-}
+func ServerURL(text string) (*url.URL, error) { return webclient.ParseBaseURL(text) }
 
 // OneLine puts a text on one line of at most so many characters, in valid UTF-8.
 func OneLine(text string, most int) string {

@@ -13,17 +13,17 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strings"
 	"sync"
 	"time"
 
 	sdk "code.gitea.io/sdk/gitea"
 
 	"github.com/tenure-dev/tenure/internal/forge"
+	"github.com/tenure-dev/tenure/internal/giteaapi"
 )
 
 // DefaultTimeout bounds one request with its repetitions.
-const DefaultTimeout = 30 * time.Second
+const DefaultTimeout = giteaapi.DefaultTimeout
 
 // Config says which repository, and who asks.
 type Config struct {
@@ -44,7 +44,8 @@ type Client struct {
 	branch      string
 	host        string
 	token       string
-	http        *http.Client
+	way         *giteaapi.API
+	http        *http.Client // of way
 
 	records recordCache
 	merged  mergedIndex
@@ -68,25 +69,13 @@ func New(c Config) (*Client, error) {
 	if c.Token == "" {
 		return nil, errors.New("gitea: no token is given; set one with the scopes that docs/forges.md names")
 	}
-	if c.Timeout <= 0 {
-		c.Timeout = DefaultTimeout
-	}
-	if c.HTTPTransport == nil {
-		c.HTTPTransport = http.DefaultTransport
-	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
 	if c.Host == "" {
 		c.Host = base.Hostname()
 	}
 	g := &Client{base: base, owner: owner, name: name, branch: c.Branch, host: c.Host, token: c.Token}
 	g.records.lists = map[string]*record{}
-	wire := &repeat{now: c.Now, next: &onlyTo{base: base, token: c.Token, next: c.HTTPTransport}}
-	g.http = &http.Client{
-		Transport:     &bounded{timeout: c.Timeout, next: wire},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	g.way = giteaapi.New(giteaapi.Config{Base: base, Token: c.Token, Timeout: c.Timeout, HTTPTransport: c.HTTPTransport, Now: c.Now})
+	g.http = g.way.HTTP
 	return g, nil
 }
 
@@ -103,19 +92,11 @@ func baseURL(s string) (*url.URL, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gitea: %w", err)
 	}
-	u.Path = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), "/api/v1"), "/")
-	return u, nil
+	return giteaapi.BaseURL(u), nil
 }
 
-// api is a client for the calls of one context. Making one costs nothing: it sends
-// no request by itself.
-func (g *Client) api(ctx context.Context) *sdk.Client {
-	c, err := sdk.NewClient(g.base.String(), sdk.SetHTTPClient(g.http), sdk.SetContext(ctx), sdk.SetUserAgent("tenure"), sdk.SetGiteaVersion(""))
-	if err != nil { // only an option can fail, and none of these does
-		panic(err)
-	}
-	return c
-}
+// api is a client for the calls of one context.
+func (g *Client) api(ctx context.Context) *sdk.Client { return g.way.SDK(ctx) }
 
 // Token returns the password for Git over HTTPS.
 func (g *Client) Token(context.Context) (string, error) { return g.token, nil }

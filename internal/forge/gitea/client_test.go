@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tenure-dev/tenure/internal/forge"
+	"github.com/tenure-dev/tenure/internal/giteaapi"
 )
 
 var _ forge.Client = (*Client)(nil)
@@ -119,7 +120,7 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 	if n := stolen.Load(); n > 0 {
 		t.Errorf("the token was sent elsewhere %d times", n)
 	}
-	if _, err := g.http.Get(thief.URL + "/api/v1/user"); !errors.Is(err, errLeave) {
+	if _, err := g.http.Get(thief.URL + "/api/v1/user"); !errors.Is(err, giteaapi.ErrLeave) {
 		t.Errorf("another server: %v", err)
 	}
 }
@@ -132,7 +133,7 @@ func TestReadsAreRepeatedAndWritesAreNot(t *testing.T) {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
-		if reads.Add(1) < attempts {
+		if reads.Add(1) < giteaapi.Attempts {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
@@ -140,7 +141,7 @@ func TestReadsAreRepeatedAndWritesAreNot(t *testing.T) {
 		fmt.Fprint(w, `{"id":7,"full_name":"acme/access"}`)
 	})
 	r, err := g.Repository(t.Context())
-	if err != nil || r.ID != 7 || !r.Now.Equal(start) || reads.Load() != attempts {
+	if err != nil || r.ID != 7 || !r.Now.Equal(start) || reads.Load() != giteaapi.Attempts {
 		t.Errorf("%+v, %v after %d reads", r, err, reads.Load())
 	}
 	if _, resp, err := g.api(t.Context()).CreateBranch("acme", "access", sdkBranch()); err == nil || resp == nil || writes.Load() != 1 {
@@ -163,7 +164,7 @@ func TestAWaitThatIsTooLongIsNotBegun(t *testing.T) {
 func TestAnAnswerThatIsTooLargeIsRefused(t *testing.T) {
 	g := fake(t, func(w http.ResponseWriter, _ *http.Request) {
 		chunk := make([]byte, 1<<20)
-		for range maxAnswer>>20 + 1 {
+		for range giteaapi.MaxAnswer>>20 + 1 {
 			if _, err := w.Write(chunk); err != nil {
 				return
 			}

@@ -69,10 +69,4 @@ func rejectedAs(err error, status int) bool {
 }
 
 // short is what Gitea said, on one line and without the token.
-func (g *Client) short(said string) string {
-	text := strings.ReplaceAll(strings.Join(strings.Fields(said), " "), g.token, "***")
-	if r := []rune(text); len(r) > 300 {
-		text = string(r[:300]) + "…"
-	}
-	return text
-}
+func (g *Client) short(said string) string { return g.way.Short(said) }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/tenure-dev/tenure/internal/forge"
+	"github.com/tenure-dev/tenure/internal/githubapi"
 )
 
 // ReadBlob implements forge.Desk. No more of the answer is read than a blob of
@@ -16,8 +17,8 @@ func (g *Client) ReadBlob(ctx context.Context, blob string, limit int64) ([]byte
 		return nil, fmt.Errorf("github: %q is not the id of a blob; give its 40 hexadecimal digits", blob)
 	}
 	tooMany := fmt.Errorf("github: blob %s is larger than %d bytes: %w", blob, limit, forge.ErrTooMany)
-	b, _, err := g.api.Git.GetBlob(limitAnswer(ctx, blobAnswer(limit)), g.owner, g.name, blob)
-	var large *tooLarge
+	b, _, err := g.api.Git.GetBlob(githubapi.LimitAnswer(ctx, blobAnswer(limit)), g.owner, g.name, blob)
+	var large *githubapi.TooLarge
 	switch {
 	case errors.As(err, &large):
 		return nil, tooMany
@@ -47,7 +48,7 @@ func (g *Client) ReadBlob(ctx context.Context, blob string, limit int64) ([]byte
 // blobAnswer is how large the answer with a blob of n bytes can be: base64 in
 // lines of 60, whose ends JSON spells with two characters, and the other fields.
 func blobAnswer(n int64) int64 {
-	n = min(max(n, 0), maxAnswer)
+	n = min(max(n, 0), githubapi.MaxAnswer)
 	encoded := (n + 2) / 3 * 4
 	return encoded + (encoded/60+1)*2 + 8<<10
 }

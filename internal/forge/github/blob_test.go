@@ -133,18 +133,3 @@ func TestOfALargeBlobOnlyTheBeginningIsRead(t *testing.T) {
 		}
 	}
 }
-
-// unread is a body that must not be looked at.
-type unread struct{ t *testing.T }
-
-func (u unread) Read([]byte) (int, error) { u.t.Error("the body was read"); return 0, io.EOF }
-func (u unread) Close() error             { return nil }
-
-func TestAnAnnouncedSizeIsEnoughToRefuse(t *testing.T) {
-	r, err := http.NewRequestWithContext(limitAnswer(t.Context(), 10), http.MethodGet, "http://127.0.0.1/", nil)
-	must(t, err)
-	var large *tooLarge
-	if _, err := slurp(r, &http.Response{StatusCode: 200, ContentLength: 11, Body: unread{t}}); !errors.As(err, &large) {
-		t.Errorf("got %v", err)
-	}
-}

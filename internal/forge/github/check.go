@@ -46,13 +46,13 @@ func (g *Client) Check(ctx context.Context) []error {
 }
 
 func (g *Client) checkRights(have map[string]bool) (found []error) {
-	if g.app == nil {
+	if !g.way.IsApp() {
 		if have != nil && !have["push"] {
 			found = append(found, errors.New("github: the token may not write to the repository: revert pull requests cannot be opened"))
 		}
 		return found
 	}
-	p, err := g.app.Permissions()
+	p, err := g.way.App().Permissions()
 	if err != nil {
 		return []error{fmt.Errorf("github: permissions of the App: %w", err)}
 	}

@@ -8,24 +8,22 @@ package github
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"regexp"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/bradleyfalzon/ghinstallation/v2"
 	gh "github.com/google/go-github/v60/github"
 
 	"github.com/tenure-dev/tenure/internal/forge"
+	"github.com/tenure-dev/tenure/internal/githubapi"
 )
 
 // DefaultTimeout bounds one request, with the waits that GitHub asks for.
-const DefaultTimeout = 30 * time.Second
+const DefaultTimeout = githubapi.DefaultTimeout
 
 // Config says which repository, and who asks: a token, or a GitHub App.
 type Config struct {
@@ -48,13 +46,9 @@ type Client struct {
 	owner, name string
 	base        *url.URL
 	host        string
-	timeout     time.Duration
+	way         *githubapi.API
 
-	branch  string
-	secrets secrets
-	token   string                    // static; empty with an App
-	app     *ghinstallation.Transport // nil with a token
-	asApp   *gh.Client                // signs with the App's key; nil with a token
+	branch string
 
 	pushes pushCache
 
@@ -74,83 +68,26 @@ func New(c Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Timeout <= 0 {
-		c.Timeout = DefaultTimeout
-	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	if c.HTTPTransport == nil {
-		c.HTTPTransport = http.DefaultTransport
-	}
 	if c.Host == "" {
 		c.Host = strings.TrimPrefix(base.Hostname(), "api.")
 	}
-	g := &Client{owner: m[1], name: m[2], base: base, host: c.Host, timeout: c.Timeout, branch: c.Branch}
+	g := &Client{owner: m[1], name: m[2], base: base, host: c.Host, branch: c.Branch}
 	g.pushes.lists = map[string][]pushEntry{}
 
-	// What every request passes through, from the wire up: the target is ours,
-	// then who asks, then what is known already, then the limits.
-	wire := http.RoundTripper(&onlyTo{base: base, sent: &g.secrets, next: &rewind{next: c.HTTPTransport}})
-	if g.asApp, err = g.signIn(c, wire, &wire); err != nil {
+	if g.way, err = githubapi.New(githubapi.Config{
+		Base: base, Token: c.Token, AppID: c.AppID, InstallationID: c.InstallationID, PrivateKeyFile: c.PrivateKeyFile,
+		Timeout: c.Timeout, HTTPTransport: c.HTTPTransport, Now: c.Now,
+	}); err != nil {
 		return nil, err
 	}
-	limited := newLimits(newETags(wire), c.Now)
-	g.api = gh.NewClient(g.http(c, limited))
-	g.api.BaseURL = base
-	g.api.UserAgent = "tenure"
+	g.api = g.way.REST
 	return g, nil
 }
-
-// signIn puts the credentials on the way; for an App it also returns a client
-// that speaks as the App itself.
-func (g *Client) signIn(c Config, wire http.RoundTripper, out *http.RoundTripper) (*gh.Client, error) {
-	switch {
-	case c.Token != "" && (c.AppID != 0 || c.InstallationID != 0 || c.PrivateKeyFile != ""):
-		return nil, errors.New("github: give a token or an App, not both")
-	case c.Token != "":
-		g.token = c.Token
-		*out = &bearer{token: c.Token, next: wire}
-		return nil, nil
-	case c.AppID == 0 && c.InstallationID == 0 && c.PrivateKeyFile == "":
-		return nil, errors.New("github: no credentials are given; set a token, or appID, installationID and privateKeyFile")
-	case c.AppID <= 0 || c.InstallationID <= 0 || c.PrivateKeyFile == "":
-		return nil, errors.New("github: an App needs appID, installationID and privateKeyFile")
-	}
-	key, err := os.ReadFile(c.PrivateKeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("github: private key of the App: %w", err)
-	}
-	apps, err := ghinstallation.NewAppsTransport(wire, c.AppID, key)
-	if err != nil {
-		return nil, fmt.Errorf("github: %s is not the private key of an App in PEM form", c.PrivateKeyFile)
-	}
-	apps.BaseURL = strings.TrimSuffix(g.base.String(), "/")
-	g.app = ghinstallation.NewFromAppsTransport(apps, c.InstallationID)
-	g.app.Client = g.http(c, wire)
-	g.app.InstallationTokenOptions = blank(g.app.InstallationTokenOptions) // nil would be sent as null
-	*out = g.app
-	asApp := gh.NewClient(g.http(c, apps))
-	asApp.BaseURL = g.base
-	return asApp, nil
-}
-
-func (g *Client) http(c Config, t http.RoundTripper) *http.Client {
-	return &http.Client{Transport: &bounded{timeout: c.Timeout, next: t}, CheckRedirect: sameHost(g.base)}
-}
-
-// blank returns a new value of a type that only another version of go-github has.
-func blank[T any](*T) *T { return new(T) }
 
 // Token returns a token for Git over HTTPS; the one of an App lasts an hour and
 // is renewed before it ends.
 func (g *Client) Token(ctx context.Context) (string, error) {
-	if g.app == nil {
-		return g.token, nil
-	}
-	limit, cancel := context.WithTimeout(ctx, g.timeout)
-	defer cancel()
-	t, err := g.app.Token(limit)
+	t, err := g.way.Token(ctx)
 	if err != nil {
 		return "", g.failed(ctx, "sign in as the App", err)
 	}
@@ -174,9 +111,5 @@ func baseURL(s string) (*url.URL, error) {
 	if err != nil {
 		return nil, fmt.Errorf("github: %w", err)
 	}
-	u.Path = strings.TrimSuffix(u.Path, "/") + "/"
-	if u.Path == "/" && !strings.HasPrefix(u.Host, "api.") {
-		u.Path = "/api/v3/" // GitHub Enterprise Server
-	}
-	return u, nil
+	return githubapi.BaseURL(u), nil
 }

@@ -43,26 +43,6 @@ func TestSecondReadingIsConditional(t *testing.T) {
 	}
 }
 
-func TestCacheOfAnswersIsBounded(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("ETag", `"x"`)
-		fmt.Fprint(w, strings.Repeat("x", 100_000))
-	}))
-	tr := &http.Transport{}
-	t.Cleanup(func() { tr.CloseIdleConnections(); srv.Close() })
-	c := newETags(tr)
-	for i := range 2 * cacheEntries {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("%s/%d", srv.URL, i), nil)
-		must(t, err)
-		resp, err := c.RoundTrip(req)
-		must(t, err)
-		must(t, resp.Body.Close())
-	}
-	if c.size > cacheBytes || c.order.Len() > cacheEntries || c.order.Len() != len(c.byKey) || c.size != c.order.Len()*100_000 {
-		t.Errorf("%d answers, %d bytes", c.order.Len(), c.size)
-	}
-}
-
 // once fails the first request that matches.
 func once(n *atomic.Int64, f *minihub.Failure) func(*http.Request) *minihub.Failure {
 	return func(*http.Request) *minihub.Failure {

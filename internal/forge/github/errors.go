@@ -11,6 +11,7 @@ import (
 	gh "github.com/google/go-github/v60/github"
 
 	"github.com/tenure-dev/tenure/internal/forge"
+	"github.com/tenure-dev/tenure/internal/githubapi"
 )
 
 // failed turns an error of the API into one of package forge's. The original is
@@ -22,7 +23,7 @@ func (g *Client) failed(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("github: %s: %w: %w", what, forge.ErrUnavailable, ctx.Err())
 	}
-	var wait *limited
+	var wait *githubapi.Limited
 	var primary *gh.RateLimitError
 	var secondary *gh.AbuseRateLimitError
 	var app *ghinstallation.HTTPError
@@ -91,4 +92,4 @@ func (g *Client) short(e *gh.ErrorResponse) string {
 	return text
 }
 
-func (g *Client) scrub(text string) string { return g.secrets.scrub(text) }
+func (g *Client) scrub(text string) string { return g.way.Scrub(text) }

@@ -192,8 +192,8 @@ func (g *Client) whoami(ctx context.Context) (int64, error) {
 		return me, nil
 	}
 	login := "" // the account of the token
-	if g.asApp != nil {
-		app, _, err := g.asApp.Apps.Get(ctx, "")
+	if g.way.IsApp() {
+		app, _, err := g.way.AsApp.Apps.Get(ctx, "")
 		if err != nil {
 			return 0, g.failed(ctx, "the App itself", err)
 		}

@@ -24,6 +24,17 @@ type Checker struct {
 // New loads the description; it fails the test when that is impossible.
 func New(t testing.TB) *Checker {
 	t.Helper()
+	return newChecker(t, load)
+}
+
+// NewOrganizations is New for the calls of organisations, teams and invitations.
+func NewOrganizations(t testing.TB) *Checker {
+	t.Helper()
+	return newChecker(t, loadOrganizations)
+}
+
+func newChecker(t testing.TB, load func() (*spec, error)) *Checker {
+	t.Helper()
 	s, err := load()
 	if err != nil {
 		t.Fatal(err)

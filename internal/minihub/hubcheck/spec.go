@@ -17,8 +17,12 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-//go:embed testdata/openapi/github.json
-var description []byte
+var (
+	//go:embed testdata/openapi/github.json
+	description []byte
+	//go:embed testdata/openapi/organizations.json
+	organizations []byte
+)
 
 // spec is the description with a router of our own: parameters such as the ref of
 // /git/ref/{ref} span several segments, which no router of OpenAPI knows.
@@ -34,12 +38,15 @@ type path struct {
 	literal int // parts that are not parameters: the more, the earlier it is tried
 }
 
-// load reads the description once for all tests of a process: it is large, and
-// nothing changes it.
-var load = sync.OnceValues(readSpec)
+// A description is read once for all tests of a process: it is large, and nothing
+// changes it.
+var (
+	load              = sync.OnceValues(func() (*spec, error) { return readSpec(description) })
+	loadOrganizations = sync.OnceValues(func() (*spec, error) { return readSpec(organizations) })
+)
 
-func readSpec() (*spec, error) {
-	doc, err := openapi3.NewLoader().LoadFromData(description)
+func readSpec(text []byte) (*spec, error) {
+	doc, err := openapi3.NewLoader().LoadFromData(text)
 	if err != nil {
 		return nil, fmt.Errorf("hubcheck: load description: %w", err)
 	}

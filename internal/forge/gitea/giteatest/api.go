@@ -165,3 +165,19 @@ func (s *Server) Until(t testing.TB, what string, so func() bool) {
 		}
 	}
 }
+
+// Account makes an account without a token; false: the server refuses its name.
+func (s *Server) Account(t testing.TB, login string) bool {
+	t.Helper()
+	sign := func(r *http.Request) { r.Header.Set("Authorization", "token "+s.admin) }
+	status, _ := s.send(t, sign, s.URL+"/api/v1/admin/users", "POST", map[string]any{
+		"username": login, "email": secret()[:12] + "@example.com", "password": password, "must_change_password": false,
+	}, nil)
+	return status == http.StatusCreated
+}
+
+// AdminToken makes an access token of the server's administrator.
+func (s *Server) AdminToken(t testing.TB, scopes ...string) string {
+	t.Helper()
+	return s.Token(t, admin, scopes...)
+}

@@ -19,9 +19,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tenure-dev/tenure/internal/testserver"
 )
 
 const (
@@ -47,6 +48,7 @@ type Server struct {
 	internal string // token of the internal API
 	admin    string // access token
 	http     *http.Client
+	server   *testserver.Server
 
 	mu    sync.Mutex
 	users map[string]User
@@ -54,12 +56,13 @@ type Server struct {
 }
 
 // Start starts a server and stops it when the test ends. It takes minutes to build one
-// and to play everything on it, so that the test is skipped unless REQUIRE_GITEA=1 is in
-// the environment; then it fails where the program was not built.
+// and to play everything on it, so that the test is left out unless REQUIRE_GITEA=1 (the
+// forges) or REQUIRE_BUILT=1 (the connectors) is in the environment; then it fails where
+// the program was not built.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	if os.Getenv("REQUIRE_GITEA") != "1" {
-		t.Skip("does not apply: `make test-forges` plays it on a real Gitea")
+	if os.Getenv("REQUIRE_GITEA") != "1" && os.Getenv("REQUIRE_BUILT") != "1" {
+		t.Skip("does not apply: `make test-forges` and `make test-connectors` play it on a real Gitea")
 	}
 	built, err := built()
 	if err != nil {
@@ -80,10 +83,23 @@ func Start(t testing.TB) *Server {
 	if err := s.prepare(built); err != nil {
 		t.Fatalf("giteatest: %v", err)
 	}
-	if err := s.serve(t, built); err != nil {
-		t.Fatalf("giteatest: %v", err)
-	}
+	s.server = testserver.Start(t, testserver.Program{
+		Path: filepath.Join(built, "gitea"), Args: []string{"web", "--config", s.file()}, Env: s.env(), Dir: s.dir, Ready: s.ready,
+	})
 	return s
+}
+
+// Kill ends the server at once, as a crash would; Restart brings it back on the same
+// data.
+func (s *Server) Kill(testing.TB) {
+	s.server.Kill()
+	s.http.CloseIdleConnections()
+}
+
+// Restart is the way back from Kill.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.server.Restart(t)
 }
 
 // built returns the directory with the program.
@@ -98,7 +114,7 @@ func built() (string, error) {
 	}
 	dir := strings.TrimSpace(string(out))
 	if _, err := os.Stat(filepath.Join(dir, "gitea")); err != nil {
-		return "", errors.New("no Gitea was built; run scripts/build-gitea, or make test-forges")
+		return "", errors.New("no Gitea was built; run scripts/build-gitea, make test-forges or make test-connectors")
 	}
 	return dir, nil
 }
@@ -211,43 +227,21 @@ func (s *Server) command(ctx context.Context, built string, args ...string) (str
 	return string(out), nil
 }
 
-// serve starts the server and waits until it answers.
-func (s *Server) serve(t testing.TB, built string) error {
-	cmd := exec.Command(filepath.Join(built, "gitea"), "web", "--config", s.file())
-	cmd.Env, cmd.Dir, cmd.SysProcAttr = s.env(), s.dir, sysProcAttr()
-	if err := cmd.Start(); err != nil {
+// ready is nil when the server answers.
+func (s *Server) ready(ctx context.Context) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/api/healthz", nil)
+	if err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-ended:
-		case <-time.After(waitTimeout):
-			_ = cmd.Process.Kill()
-			<-ended
-		}
-	})
-	deadline := time.Now().Add(startTimeout)
-	for {
-		resp, err := s.http.Get(s.URL + "/api/healthz")
-		if err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case err := <-ended:
-			ended <- err
-			return fmt.Errorf("the server ended: %v", err)
-		case <-time.After(poll):
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the server did not answer within %s", startTimeout)
-		}
+	resp, err := s.http.Do(r)
+	if err != nil {
+		return err
 	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("health: HTTP %d", resp.StatusCode)
+	}
+	return nil
 }
 
 func secret() string {

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Extract from GitHub's OpenAPI description the paths that minihub serves.
+"""Extract from GitHub's OpenAPI description the paths that minihub serves, or those
+of organisations that the connector's stand-in serves.
 
 usage: extract.py octokit-openapi-23.0.2.tgz > github.json
+       extract.py --organizations octokit-openapi-23.0.2.tgz > organizations.json
 
 The input is the tarball of the npm package @octokit/openapi (`npm pack
 @octokit/openapi@23.0.2`). Kept are the listed paths and methods and all components
@@ -57,6 +59,29 @@ KEEP = {
     "/repos/{owner}/{repo}/statuses/{sha}": ["post"],
 }
 
+ORGANIZATIONS = {
+    "/app": ["get"],
+    "/app/installations/{installation_id}": ["get"],
+    "/app/installations/{installation_id}/access_tokens": ["post"],
+    "/orgs/{org}/failed_invitations": ["get"],
+    "/orgs/{org}/invitations": ["get"],
+    "/orgs/{org}/invitations/{invitation_id}": ["delete"],
+    "/orgs/{org}/invitations/{invitation_id}/teams": ["get"],
+    "/orgs/{org}/members": ["get"],
+    "/orgs/{org}/memberships/{username}": ["get", "put"],
+    "/orgs/{org}/organization-roles": ["get"],
+    "/orgs/{org}/organization-roles/users/{username}/{role_id}": ["put", "delete"],
+    "/orgs/{org}/organization-roles/{role_id}/users": ["get"],
+    "/orgs/{org}/teams/{team_slug}/invitations": ["get"],
+    "/orgs/{org}/teams/{team_slug}/memberships/{username}": ["get", "put", "delete"],
+    "/repos/{owner}/{repo}/collaborators/{username}": ["put", "delete"],
+    "/repos/{owner}/{repo}/invitations": ["get"],
+    "/repos/{owner}/{repo}/invitations/{invitation_id}": ["delete"],
+    "/user": ["get"],
+    "/user/{account_id}": ["get"],
+    "/users/{username}": ["get"],
+}
+
 DROP = {"examples", "example", "externalDocs", "x-github", "x-github-breaking-changes"}
 
 
@@ -78,6 +103,8 @@ def amend(components):
     """Correct what the description gets wrong about the live service."""
     # A pull request whose fork was deleted has no head repository.
     for name in ("pull-request", "pull-request-simple"):
+        if name not in components["schemas"]:
+            continue
         head = components["schemas"][name]["properties"]["head"]
         head["properties"]["repo"] = {"allOf": [head["properties"]["repo"]], "nullable": True}
 
@@ -94,10 +121,11 @@ def references(node):
 
 
 def main():
-    with tarfile.open(sys.argv[1]) as tar:
+    keep = ORGANIZATIONS if sys.argv[1] == "--organizations" else KEEP
+    with tarfile.open(sys.argv[-1]) as tar:
         doc = json.load(tar.extractfile("package/generated/api.github.com.json"))
     paths = {}
-    for path, methods in KEEP.items():
+    for path, methods in keep.items():
         item = doc["paths"][path]
         paths[path] = {m: item[m] for m in methods}
         if "parameters" in item:

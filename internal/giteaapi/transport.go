@@ -1,4 +1,4 @@
-package gitea
+package giteaapi
 
 import (
 	"bytes"
@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	// maxAnswer is how large an answer may be, in bytes.
-	maxAnswer = 32 << 20
-	// attempts is how often a request that only reads is sent.
-	attempts = 3
+	// MaxAnswer is how large an answer may be, in bytes.
+	MaxAnswer = 32 << 20
+	// Attempts is how often a request that only reads is sent.
+	Attempts = 3
 	// firstPause is how long to wait before the second attempt; it doubles.
 	firstPause = 200 * time.Millisecond
 )
@@ -49,7 +49,7 @@ func (t *repeat) RoundTrip(r *http.Request) (*http.Response, error) {
 		if err == nil {
 			err = slurp(resp)
 		}
-		if r.Method != http.MethodGet || n == attempts || r.Context().Err() != nil || !passing(resp, err) {
+		if r.Method != http.MethodGet || n == Attempts || r.Context().Err() != nil || !passing(resp, err) {
 			if err != nil {
 				return nil, err
 			}
@@ -76,7 +76,7 @@ func (t *repeat) RoundTrip(r *http.Request) (*http.Response, error) {
 // passing reports whether an answer may be another one soon.
 func passing(resp *http.Response, err error) bool {
 	if err != nil {
-		return !errors.Is(err, errLeave) && !errors.Is(err, errLarge)
+		return !errors.Is(err, ErrLeave) && !errors.Is(err, ErrLarge)
 	}
 	return resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500
 }
@@ -94,18 +94,18 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 }
 
 var (
-	errLarge = fmt.Errorf("answer is larger than %d bytes", maxAnswer)
-	errLeave = errors.New("refused to leave the configured server")
+	ErrLarge = fmt.Errorf("answer is larger than %d bytes", MaxAnswer)
+	ErrLeave = errors.New("refused to leave the configured server")
 )
 
 // slurp reads the body of an answer and puts a copy in its place.
 func slurp(resp *http.Response) error {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxAnswer+1))
 	if err := errors.Join(err, resp.Body.Close()); err != nil {
 		return err
 	}
-	if len(body) > maxAnswer {
-		return errLarge
+	if len(body) > MaxAnswer {
+		return ErrLarge
 	}
 	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return nil
@@ -124,7 +124,7 @@ func (t *onlyTo) RoundTrip(r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
 			_ = r.Body.Close()
 		}
-		return nil, errLeave
+		return nil, ErrLeave
 	}
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "token "+t.token)

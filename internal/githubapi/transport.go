@@ -1,4 +1,4 @@
-package github
+package githubapi
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// maxAnswer is how large an answer may be, in bytes.
-const maxAnswer = 32 << 20
+// MaxAnswer is how large an answer may be, in bytes.
+const MaxAnswer = 32 << 20
 
 // bounded limits the time of a request and the size of its answer. It reads the
 // answer whole: go-github leaves the body of an error open, and with a timeout of
@@ -42,33 +42,33 @@ func (t *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 // all that go-github hands on to here.
 type answerLimit struct{}
 
-// limitAnswer bounds the answers to requests, in bytes. Errors are not bound by it.
-func limitAnswer(ctx context.Context, limit int64) context.Context {
+// LimitAnswer bounds the answers to requests, in bytes. Errors are not bound by it.
+func LimitAnswer(ctx context.Context, limit int64) context.Context {
 	return context.WithValue(ctx, answerLimit{}, limit)
 }
 
-// tooLarge is the error of an answer that was not read to its end.
-type tooLarge struct{ limit int64 }
+// TooLarge is the error of an answer that was not read to its end.
+type TooLarge struct{ Limit int64 }
 
-func (e *tooLarge) Error() string { return fmt.Sprintf("answer is larger than %d bytes", e.limit) }
+func (e *TooLarge) Error() string { return fmt.Sprintf("answer is larger than %d bytes", e.Limit) }
 
 // slurp reads the body of the answer to a request and puts a copy in its place. Of
 // one that is too large it reads no more than shows that.
 func slurp(r *http.Request, resp *http.Response) ([]byte, error) {
-	limit := int64(maxAnswer)
+	limit := int64(MaxAnswer)
 	if n, ok := r.Context().Value(answerLimit{}).(int64); ok && resp.StatusCode == http.StatusOK {
 		limit = min(limit, n)
 	}
 	if resp.ContentLength > limit {
 		_ = resp.Body.Close()
-		return nil, &tooLarge{limit: limit}
+		return nil, &TooLarge{Limit: limit}
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err := errors.Join(err, resp.Body.Close()); err != nil {
 		return nil, err
 	}
 	if int64(len(body)) > limit {
-		return nil, &tooLarge{limit: limit}
+		return nil, &TooLarge{Limit: limit}
 	}
 	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return body, nil

@@ -1,4 +1,4 @@
-package github
+package githubapi
 
 import (
 	"fmt"
@@ -21,11 +21,11 @@ type limits struct {
 	until time.Time // no request before; zero: none
 }
 
-// limited is the error of a request that was not sent.
-type limited struct{ until time.Time }
+// Limited is the error of a request that was not sent.
+type Limited struct{ Until time.Time }
 
-func (e *limited) Error() string {
-	return fmt.Sprintf("rate limit; GitHub asks to wait until %s", e.until.UTC().Format(time.RFC3339))
+func (e *Limited) Error() string {
+	return fmt.Sprintf("rate limit; GitHub asks to wait until %s", e.Until.UTC().Format(time.RFC3339))
 }
 
 func newLimits(next http.RoundTripper, now func() time.Time) *limits {
@@ -52,7 +52,7 @@ func (l *limits) RoundTrip(r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
 			_ = r.Body.Close()
 		}
-		return nil, &limited{until: until}
+		return nil, &Limited{Until: until}
 	}
 	if bounded {
 		left := time.Until(deadline)

@@ -1,0 +1,22 @@
+package github
+
+import (
+	_ "embed"
+
+	"github.com/tenure-dev/tenure/connectors"
+)
+
+var (
+	//go:embed schema/settings.json
+	settingsSchema []byte
+	//go:embed schema/entitlement.json
+	entitlementSchema []byte
+)
+
+// Describe returns the JSON Schemas of settings and entitlements.
+func (Driver) Describe() connectors.Description {
+	return connectors.Description{
+		Settings: settingsSchema, Entitlement: entitlementSchema,
+		Preview: "it is tested on a stand-in that is held to GitHub's published OpenAPI description and GraphQL schema, and has never been run on GitHub itself",
+	}
+}
