@@ -59,7 +59,6 @@ var rules = map[string]rule{
 
 	"connectors":             {packages: []string{"grants"}, external: []string{"github.com/hashicorp/go-multierror", "golang.org/x/sync", "golang.org/x/text"}},
 	"connectors/all":         {packages: []string{"connectors", "connectors/*"}, external: none},
-	"connectors/all":         {packages: []string{"connectors", "connectors/exec", "connectors/file", "connectors/gitea", "connectors/github", "connectors/http", "connectors/kubernetes", "connectors/mysql", "connectors/postgres"}, external: none},
 	"connectors/conformance": {packages: []string{"connectors", "grants"}, testing: true},
 	"connectors/exec":        {packages: []string{"connectors", "connectors/plugin"}, external: []string{"golang.org/x/sys"}},
 	"connectors/aws":         {packages: []string{"connectors", "grants"}, kept: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}},
@@ -220,7 +219,6 @@ var importers = map[string][]string{
 	"internal/minihub":             {"cmd/reconciler", "connectors/github/githubtest", "internal/demo", "internal/e2e/stage"},
 	"internal/minihub/hubcheck":    {"connectors/github/githubtest", "internal/e2e/stage"},
 	"internal/pgtest":              nil,
-	"internal/testserver":          {"internal/forge/gitea/giteatest"},
 	"cmd/reconciler":               nil,
 
 	"internal/githubapi":             {"connectors/github", "internal/forge/github"},
