@@ -105,7 +105,16 @@ func (c *Client) Do(ctx context.Context, r Request, out any) (Answer, error) {
 			return Answer{}, err
 		}
 	}
-	return c.retry(ctx, func() (Answer, error) { return c.once(ctx, r, to, body, out) })
+	renewed := false
+	return c.retry(ctx, func() (Answer, error) {
+		a, err := c.once(ctx, r, to, body, out)
+		if o, ok := c.cfg.Auth.(*OAuth); ok && !renewed && Status(err) == http.StatusUnauthorized {
+			renewed = true // it may have been taken back before its end
+			o.Drop()
+			return c.once(ctx, r, to, body, out)
+		}
+		return a, err
+	})
 }
 
 // address is where the request goes to.
