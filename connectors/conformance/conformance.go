@@ -56,6 +56,10 @@ type Subject struct {
 	// errors of Check must hold, one a right.
 	Weak func(t testing.TB) (c connectors.Connector, missing []string)
 
+	// Patience bounds one case: longer for a target that takes long to start again. Zero:
+	// a minute.
+	Patience time.Duration
+
 	// NotApplicable gives the reason why a case does not apply.
 	NotApplicable map[Case]string
 }

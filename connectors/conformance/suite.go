@@ -10,7 +10,7 @@ import (
 	"github.com/tenure-dev/tenure/grants"
 )
 
-// patience bounds every call of the suite.
+// patience bounds one case, unless the subject says otherwise.
 const patience = 60 * time.Second
 
 // suite is one case that runs: a fresh connection and a target without holders.
@@ -23,7 +23,10 @@ type suite struct {
 }
 
 func newSuite(t *testing.T, s Subject) *suite {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	if s.Patience == 0 {
+		s.Patience = patience
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), s.Patience)
 	t.Cleanup(cancel)
 	u := &suite{Subject: s, t: t, ctx: ctx, c: open(t, s)}
 	for _, spec := range s.Specs {
@@ -45,7 +48,7 @@ func open(t *testing.T, s Subject) connectors.Connector {
 
 // clean takes away what a case has left, so that the next one starts alike.
 func (u *suite) clean() {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), u.Patience)
 	defer cancel()
 	for _, a := range u.Accounts {
 		for _, e := range u.ents {

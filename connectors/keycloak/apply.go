@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/connectors/rest"
@@ -143,29 +145,45 @@ func (b *batch) harmless(ctx context.Context, p place) error {
 	return f()
 }
 
+// attempts of one change that meets that of another writer.
+const attempts = 5
+
 // change makes the request. What is there already, or gone already, is no error of the
-// server; what went away meanwhile is gone.
+// server; what went away meanwhile is gone. Two writers of one row meet in the server's
+// database, which it answers with one of several errors: so it is tried again.
 func (b *batch) change(ctx context.Context, p place, u user, revoke bool) error {
-	var err error
+	for try := 1; ; try++ {
+		err := b.request(ctx, p, u, revoke)
+		if rest.Missing(err) && revoke {
+			return nil
+		}
+		if try == attempts || !slices.Contains([]int{http.StatusBadRequest, http.StatusConflict, http.StatusInternalServerError}, rest.Status(err)) {
+			return err
+		}
+		timer := time.NewTimer(time.Duration(try) * 50 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		case <-timer.C:
+		}
+	}
+}
+
+func (b *batch) request(ctx context.Context, p place, u user, revoke bool) error {
 	if p.group != "" {
-		method := "PUT"
+		method := http.MethodPut
 		if revoke {
-			method = "DELETE"
+			method = http.MethodDelete
 		}
-		err = b.do(ctx, method, nil, nil, nil, "users", u.ID, "groups", p.chain[len(p.chain)-1].ID)
-	} else {
-		method, path := "POST", []string{"users", u.ID, "role-mappings", "realm"}
-		if p.client.ID != "" {
-			path = []string{"users", u.ID, "role-mappings", "clients", p.client.ID}
-		}
-		if revoke {
-			method = "DELETE"
-		}
-		body := []map[string]string{{"id": p.role.ID, "name": p.role.Name}}
-		err = b.do(ctx, method, nil, body, nil, path...)
+		return b.do(ctx, method, nil, nil, nil, "users", u.ID, "groups", p.chain[len(p.chain)-1].ID)
 	}
-	if rest.Missing(err) && revoke {
-		return nil
+	method, path := http.MethodPost, []string{"users", u.ID, "role-mappings", "realm"}
+	if p.client.ID != "" {
+		path = []string{"users", u.ID, "role-mappings", "clients", p.client.ID}
 	}
-	return err
+	if revoke {
+		method = http.MethodDelete
+	}
+	return b.do(ctx, method, nil, []map[string]string{{"id": p.role.ID, "name": p.role.Name}}, nil, path...)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,9 +18,9 @@ import (
 const sessionWait = 10 * time.Second
 
 // EndSessions logs out the accounts that lost something and do not have it by another
-// way, and returns when the server shows none of the sessions that they had. Keycloak
-// then takes no older refresh token of them, offline ones included. An access token
-// that an application has already is good until its own end.
+// way, ends their offline sessions, and returns when the server shows none of those that
+// they had. Their refresh tokens are refused from then on; an access token that an
+// application has already is good until its own end.
 func (c *connector) EndSessions(ctx context.Context, lost []grants.Grant) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -67,21 +68,28 @@ func (c *connector) logOut(ctx context.Context, u user) error {
 	ctx, cancel := context.WithTimeout(ctx, sessionWait)
 	defer cancel()
 	had, err := c.sessions(ctx, u)
-	if err == nil {
-		err = c.do(ctx, "POST", nil, nil, nil, "users", u.ID, "logout")
-	}
-	if rest.Missing(err) {
-		return nil // the user has gone, and the sessions too
-	}
 	if err != nil {
 		return err
+	}
+	if err := c.do(ctx, "POST", nil, nil, nil, "users", u.ID, "logout"); err != nil && !rest.Missing(err) {
+		return err
+	}
+	for id, offline := range had {
+		if !offline {
+			continue // logging out ended it
+		}
+		err := c.do(ctx, "DELETE", url.Values{"isOffline": {"true"}}, nil, nil, "sessions", id)
+		if err != nil && !rest.Missing(err) {
+			return err
+		}
 	}
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
 		now, err := c.sessions(ctx, u)
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(now, func(s string) bool { return slices.Contains(had, s) }) {
+		maps.DeleteFunc(now, func(id string, _ bool) bool { _, old := had[id]; return !old })
+		if len(now) == 0 {
 			return nil
 		}
 		timer := time.NewTimer(wait)
@@ -94,15 +102,38 @@ func (c *connector) logOut(ctx context.Context, u user) error {
 	}
 }
 
-func (c *connector) sessions(ctx context.Context, u user) (ids []string, err error) {
-	var list []struct{ ID string }
-	if err := c.get(ctx, nil, &list, "users", u.ID, "sessions"); err != nil && !rest.Missing(err) {
+// sessions returns the ids of the user's sessions, and whether each is an offline one.
+// A user who is gone has none.
+func (c *connector) sessions(ctx context.Context, u user) (map[string]bool, error) {
+	ids := map[string]bool{}
+	add := func(offline bool, path ...string) error {
+		var list []struct{ ID string }
+		if err := c.get(ctx, nil, &list, path...); err != nil && !rest.Missing(err) {
+			return err
+		}
+		for _, s := range list {
+			ids[s.ID] = offline
+		}
+		return nil
+	}
+	// The server lists offline sessions by client, and the clients among the consents.
+	var consents []struct {
+		AdditionalGrants []struct{ Client string }
+	}
+	if err := c.get(ctx, nil, &consents, "users", u.ID, "consents"); err != nil && !rest.Missing(err) {
 		return nil, err
 	}
-	for _, s := range list {
-		ids = append(ids, s.ID)
+	for _, one := range consents {
+		for _, grant := range one.AdditionalGrants {
+			if grant.Client == "" {
+				continue
+			}
+			if err := add(true, "users", u.ID, "offline-sessions", grant.Client); err != nil {
+				return nil, err
+			}
+		}
 	}
-	return ids, nil
+	return ids, add(false, "users", u.ID, "sessions")
 }
 
 // stillHas reports whether the user has the entitlement, directly or by another way.
