@@ -7,9 +7,12 @@ import (
 	"github.com/tenure-dev/tenure/connectors/exec"
 	"github.com/tenure-dev/tenure/connectors/file"
 	"github.com/tenure-dev/tenure/connectors/http"
+	"github.com/tenure-dev/tenure/connectors/keycloak"
 	"github.com/tenure-dev/tenure/connectors/kubernetes"
 	"github.com/tenure-dev/tenure/connectors/mysql"
+	"github.com/tenure-dev/tenure/connectors/okta"
 	"github.com/tenure-dev/tenure/connectors/postgres"
+	"github.com/tenure-dev/tenure/connectors/scim"
 )
 
 // Drivers returns one driver of each kind, for [connectors.NewRegistry].
@@ -18,8 +21,11 @@ func Drivers() []connectors.Driver {
 		exec.Driver{},
 		file.Driver{},
 		http.Driver{},
+		keycloak.Driver{},
 		kubernetes.Driver{},
 		mysql.Driver{},
+		okta.Driver{},
 		postgres.Driver{},
+		scim.Driver{},
 	}
 }

@@ -187,16 +187,22 @@ func (s *server) admin(t *testing.T) {
 			t.Errorf("%s is left", g)
 		}
 	}
-	// Who may not look into a composite role does not grant it.
+	// Who may not look at roles grants only what is listed.
 	s.client(t, "groups-only", "manage-users")
-	blindly := s.opened(t, connectors.Settings{"clientID": "groups-only"})
-	refused(t, blindly.Grant(t.Context(), gr("alice", connectors.Spec{"group": "/hidden"}), time.Time{}), "view-clients")
-	ok(t, blindly.Grant(t.Context(), gr("alice", connectors.Spec{"group": "/ops"}), time.Time{}))
-	ok(t, blindly.Revoke(t.Context(), gr("alice", connectors.Spec{"group": "/ops"})))
+	ops := gr("alice", connectors.Spec{"group": "/ops"})
+	for _, group := range []string{"/ops", "/hidden"} {
+		blindly := s.opened(t, connectors.Settings{"clientID": "groups-only"})
+		refused(t, blindly.Grant(t.Context(), gr("alice", connectors.Spec{"group": group}), time.Time{}), "view-realm and view-clients")
+	}
+	blindly := s.opened(t, connectors.Settings{"clientID": "groups-only", "groups": []string{"/ops"}})
+	ok(t, blindly.Grant(t.Context(), ops, time.Time{}))
 	k, _ = connectors.AsChecker(blindly)
 	if errs := k.Check(t.Context(), []string{"group=/ops"}); len(errs) != 0 {
-		t.Errorf("manage-users is enough for groups: %v", errs)
+		t.Errorf("manage-users is enough for groups that are listed: %v", errs)
 	}
+	ok(t, blindly.Revoke(t.Context(), ops))
+	ender, _ := connectors.AsSessionEnder(blindly)
+	ok(t, ender.EndSessions(t.Context(), []grants.Grant{ops}))
 }
 
 func (s *server) own(t *testing.T) {

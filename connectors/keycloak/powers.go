@@ -2,7 +2,9 @@ package keycloak
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 
 	"github.com/tenure-dev/tenure/connectors/rest"
@@ -40,6 +42,9 @@ var errAdmin = fmt.Errorf("it lets its holder administer the realm")
 // harmlessGroups looks at the roles that each group hands out: a group has those of the
 // groups above it.
 func (c *connector) harmlessGroups(ctx context.Context, chain []group) error {
+	if err := c.seesRoles(ctx); err != nil {
+		return err
+	}
 	for _, g := range chain {
 		var m struct {
 			RealmMappings  []role
@@ -58,6 +63,23 @@ func (c *connector) harmlessGroups(ctx context.Context, chain []group) error {
 		if err := c.harmlessRoles(ctx, roles); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// seesRoles is an error without the rights view-realm and view-clients: Keycloak then
+// leaves out the roles of a group, as if it had none.
+func (c *connector) seesRoles(ctx context.Context) error {
+	var some []role
+	err := c.get(ctx, url.Values{"max": {"1"}}, &some, "roles")
+	if err == nil {
+		_, err = c.findClient(ctx, adminClient)
+	}
+	switch {
+	case rest.Refused(err) || errors.Is(err, errAbsent):
+		return errors.New("whether its roles let its holder administer the realm is only shown to those who have view-realm and view-clients")
+	case err != nil:
+		return fmt.Errorf("look at roles: %w", err)
 	}
 	return nil
 }
@@ -97,7 +119,7 @@ func (c *connector) harmlessRoles(ctx context.Context, next []role) error {
 
 // blind is the error of a composite role that cannot be looked into.
 func blind(r role, err error) error {
-	if rest.Refused(err) {
+	if rest.Refused(err) || errors.Is(err, errAbsent) {
 		return fmt.Errorf("the role %q is made of others, which only the rights view-realm and view-clients show: %w", r.Name, err)
 	}
 	return fmt.Errorf("look into the role %q: %w", r.Name, err)
