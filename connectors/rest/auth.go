@@ -54,8 +54,9 @@ type OAuth struct {
 	// Assertion makes a signed assertion (RFC 7523) for each new token, instead of Secret.
 	Assertion func() (string, error)
 
-	mu    sync.Mutex
-	token *oauth2.Token
+	mu       sync.Mutex
+	token    *oauth2.Token
+	fetching chan struct{} // closed when the fetch that is under way ends; nil: none is
 }
 
 // errToken marks that no token could be had.
@@ -64,19 +65,43 @@ var errToken = errors.New("no access token")
 // tokenMargin is how long before its end a token is replaced.
 const tokenMargin = 20 * time.Second
 
-// Add sets the header, after getting a token where there is none that lasts.
+// Add sets the header, after getting a token where there is none that lasts. Only one
+// caller gets it; the others wait, as long as their own contexts let them.
 func (o *OAuth) Add(ctx context.Context, r *http.Request, via *http.Client) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.token == nil || o.token.AccessToken == "" || !o.token.Expiry.IsZero() && time.Until(o.token.Expiry) < tokenMargin {
-		token, err := o.fetch(ctx, via)
-		if err != nil {
-			return err
+	for {
+		o.mu.Lock()
+		token, wait := o.token, o.fetching
+		lasts := token != nil && (token.Expiry.IsZero() || time.Until(token.Expiry) >= tokenMargin)
+		if !lasts && wait == nil {
+			o.fetching = make(chan struct{})
 		}
-		o.token = token
+		o.mu.Unlock()
+		switch {
+		case lasts:
+		case wait != nil:
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-wait:
+			}
+			continue
+		default:
+			var err error
+			token, err = o.fetch(ctx, via)
+			o.mu.Lock()
+			if err == nil {
+				o.token = token
+			}
+			close(o.fetching)
+			o.fetching = nil
+			o.mu.Unlock()
+			if err != nil {
+				return err
+			}
+		}
+		r.Header.Set("Authorization", "Bearer "+token.AccessToken)
+		return nil
 	}
-	r.Header.Set("Authorization", "Bearer "+o.token.AccessToken)
-	return nil
 }
 
 func (o *OAuth) fetch(ctx context.Context, via *http.Client) (*oauth2.Token, error) {

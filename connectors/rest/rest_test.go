@@ -162,7 +162,9 @@ func TestTheCredentialGoesNowhereElse(t *testing.T) {
 		t.Errorf("%s was asked with %q", r.URL, r.Header.Get("Authorization"))
 	}))
 	defer elsewhere.Close()
-	c := client(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect) }, nil)
+	c := client(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+	}, nil)
 	if err := get(t, c); Status(err) != 307 {
 		t.Error(err)
 	}
