@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/connectors/rest"
 	"github.com/tenure-dev/tenure/grants"
@@ -55,19 +53,4 @@ func (c *connector) get(ctx context.Context, q url.Values, out any, path ...stri
 func (c *connector) do(ctx context.Context, method string, q url.Values, body, out any, path ...string) error {
 	_, err := c.rest.Do(ctx, rest.Request{Method: method, Path: append([]string{"admin", "realms", c.realm}, path...), Query: q, Body: body}, out)
 	return err
-}
-
-// each calls f for all items, a few at once, until one fails.
-func each[T any](ctx context.Context, items []T, f func(context.Context, T) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
-	for _, item := range items {
-		g.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			return f(ctx, item)
-		})
-	}
-	return g.Wait()
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"sync"
 
+	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/connectors/rest"
 	"github.com/tenure-dev/tenure/grants"
 )
@@ -16,21 +17,13 @@ func (c *connector) Observe(ctx context.Context, scope []string) ([]grants.Grant
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	want := map[entitlement]bool{}
-	var list []entitlement
-	for _, text := range scope {
-		e, err := readText(text)
-		if err != nil {
-			return nil, c.wrap("observe", err)
-		}
-		if !want[e] {
-			want[e] = true
-			list = append(list, e)
-		}
+	list, err := connectors.DecodeScope(scope, readText)
+	if err != nil {
+		return nil, c.wrap("observe", err)
 	}
 	var mu sync.Mutex
 	var out []grants.Grant
-	err := each(ctx, list, func(ctx context.Context, e entitlement) error {
+	err = rest.Each(ctx, parallel, list, func(ctx context.Context, e entitlement) error {
 		p, err := c.find(ctx, e)
 		if errors.Is(err, errAbsent) {
 			return nil

@@ -40,7 +40,7 @@ func (c *connector) EndSessions(ctx context.Context, lost []grants.Grant) error 
 		}
 		accounts[g.Account] = append(accounts[g.Account], e)
 	}
-	err := each(ctx, names, func(ctx context.Context, name string) error {
+	err := rest.Each(ctx, parallel, names, func(ctx context.Context, name string) error {
 		u, _, err := c.findUser(ctx, name)
 		if err != nil || u.ID == "" {
 			return err

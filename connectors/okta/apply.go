@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/connectors/group"
 	"github.com/tenure-dev/tenure/connectors/rest"
 	"github.com/tenure-dev/tenure/grants"
 )
@@ -18,7 +19,7 @@ type batch struct {
 	*directory
 	self   string
 	mu     sync.Mutex
-	groups map[entitlement]func() (group, error)
+	groups map[group.Entitlement]func() (groupDoc, error)
 	safe   map[string]func() (struct{}, error)
 	users  map[string]func() (user, error)
 	others map[string]string // login -> how Okta spells it
@@ -36,7 +37,7 @@ func (c *connector) Apply(ctx context.Context, acts []connectors.Act) []error {
 		last[a.Grant] = i
 	}
 	b := &batch{
-		directory: c.directory(ctx), groups: map[entitlement]func() (group, error){}, safe: map[string]func() (struct{}, error){},
+		directory: c.directory(ctx), groups: map[group.Entitlement]func() (groupDoc, error){}, safe: map[string]func() (struct{}, error){},
 		users: map[string]func() (user, error){}, others: map[string]string{},
 	}
 	err := ctx.Err()
@@ -89,11 +90,11 @@ func (b *batch) act(ctx context.Context, a connectors.Act) error {
 		return err
 	}
 	if !a.Revoke {
-		if err := b.allowed(e); err != nil {
+		if err := e.Allowed(b.connector.groups); err != nil {
 			return err
 		}
 	}
-	g, err := once(b, b.groups, e, func() (group, error) { return b.find(ctx, e) })
+	g, err := once(b, b.groups, e, func() (groupDoc, error) { return b.find(ctx, e) })
 	switch {
 	case errors.Is(err, errAbsent) && a.Revoke:
 		return nil
@@ -158,8 +159,8 @@ func once[K comparable, V any](b *batch, known map[K]func() (V, error), key K, l
 
 // harmless refuses a group that makes its members administrators, unless the setting
 // groups lists it. What may not be looked at is refused, too.
-func (c *connector) harmless(ctx context.Context, e entitlement, g group) error {
-	if slices.Contains(c.groups, e.name+e.id) {
+func (c *connector) harmless(ctx context.Context, e group.Entitlement, g groupDoc) error {
+	if e.In(c.groups) {
 		return nil
 	}
 	var roles []struct{ Type string }

@@ -37,7 +37,7 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 	for _, text := range scope {
 		e, err := readText(text)
 		if err == nil {
-			err = c.allowed(e)
+			err = e.Allowed(c.groups)
 		}
 		if err != nil {
 			miss("%s: %w", text, err)

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/connectors/rest"
 	"github.com/tenure-dev/tenure/grants"
@@ -73,19 +71,4 @@ func (c *connector) ourselves(ctx context.Context) (string, error) {
 	defer c.mu.Unlock()
 	c.self = me.ID
 	return me.ID, nil
-}
-
-// each calls f for all items, a few at once, until one fails.
-func each[T any](ctx context.Context, items []T, f func(context.Context, T) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
-	for _, item := range items {
-		g.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			return f(ctx, item)
-		})
-	}
-	return g.Wait()
 }

@@ -26,11 +26,11 @@ func (Driver) Name() string { return "okta" }
 
 // Canonical returns group=NAME or groupId=ID.
 func (Driver) Canonical(spec connectors.Spec) (string, error) {
-	e, err := readSpec(spec)
+	e, err := rules().Spec(spec)
 	if err != nil {
 		return "", fmt.Errorf("okta entitlement: %w (want {group: NAME} or {groupId: ID})", err)
 	}
-	return e.text(), nil
+	return e.Canonical(), nil
 }
 
 // settings is one target in the reconciler's configuration.
@@ -62,7 +62,7 @@ func (Driver) Open(_ context.Context, target string, s connectors.Settings) (con
 		return nil, errors.New("setting url must be the address of the organization, without a path")
 	}
 	for _, g := range set.Groups {
-		if err := checkName(g); err != nil {
+		if err := rules().CheckName(g); err != nil {
 			return nil, fmt.Errorf("setting groups: %w", err)
 		}
 	}

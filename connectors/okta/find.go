@@ -2,7 +2,6 @@ package okta
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -10,23 +9,24 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/tenure-dev/tenure/connectors/group"
 	"github.com/tenure-dev/tenure/connectors/rest"
 )
 
-// user and group are what is needed of Okta's users and groups.
+// user and groupDoc are what is needed of Okta's users and groups.
 type user struct {
 	ID      string
 	Profile struct{ Login string }
 }
 
-type group struct {
+type groupDoc struct {
 	ID      string
 	Type    string
 	Profile struct{ Name string }
 }
 
-func (u user) id() string  { return u.ID }
-func (g group) id() string { return g.ID }
+func (u user) id() string     { return u.ID }
+func (g groupDoc) id() string { return g.ID }
 
 // managed is the type of groups whose members Okta itself keeps.
 const managed = "OKTA_GROUP"
@@ -37,41 +37,41 @@ var errAbsent = errors.New("does not exist in the organization")
 // directory looks groups up, and lists all of them at most once.
 type directory struct {
 	*connector
-	all func() ([]group, error)
+	all func() ([]groupDoc, error)
 }
 
 func (c *connector) directory(ctx context.Context) *directory {
-	return &directory{connector: c, all: sync.OnceValues(func() ([]group, error) {
-		return pages[group](ctx, c, url.Values{"limit": {"1000"}}, "groups")
+	return &directory{connector: c, all: sync.OnceValues(func() ([]groupDoc, error) {
+		return pages[groupDoc](ctx, c, url.Values{"limit": {"1000"}}, "groups")
 	})}
 }
 
 // find returns a group. Okta's search may be late by seconds, so it is only believed
 // when it finds: what it does not find is looked for in the list of all groups, and what
 // it finds is read again.
-func (d *directory) find(ctx context.Context, e entitlement) (group, error) {
-	if e.id != "" {
-		g, err := d.load(ctx, e.id)
+func (d *directory) find(ctx context.Context, e group.Entitlement) (groupDoc, error) {
+	if e.ID != "" {
+		g, err := d.load(ctx, e.ID)
 		return g, about(e, err)
 	}
-	search, err := pages[group](ctx, d.connector, url.Values{"search": {"profile.name eq " + quote(e.name)}}, "groups")
+	search, err := pages[groupDoc](ctx, d.connector, url.Values{"search": {"profile.Name eq " + rest.Quote(e.Name)}}, "groups")
 	if err != nil && rest.Status(err) != 400 { // it may not take every name
-		return group{}, about(e, err)
+		return groupDoc{}, about(e, err)
 	}
 	if g, ok, err := pick(e, search); err != nil {
-		return group{}, about(e, err)
+		return groupDoc{}, about(e, err)
 	} else if ok {
 		now, err := d.load(ctx, g.ID)
 		if err != nil && !errors.Is(err, errAbsent) {
-			return group{}, about(e, err)
+			return groupDoc{}, about(e, err)
 		}
-		if err == nil && now.Profile.Name == e.name {
+		if err == nil && now.Profile.Name == e.Name {
 			return now, nil
 		}
 	}
 	all, err := d.all()
 	if err != nil {
-		return group{}, about(e, err)
+		return groupDoc{}, about(e, err)
 	}
 	g, ok, err := pick(e, all)
 	if err == nil && !ok {
@@ -82,12 +82,12 @@ func (d *directory) find(ctx context.Context, e entitlement) (group, error) {
 
 // pick returns the group of exactly that name: the one that Okta manages, or else one
 // that something else manages.
-func pick(e entitlement, list []group) (found group, ok bool, err error) {
+func pick(e group.Entitlement, list []groupDoc) (found groupDoc, ok bool, err error) {
 	for _, g := range list {
 		switch {
-		case g.Profile.Name != e.name:
+		case g.Profile.Name != e.Name:
 		case ok && found.Type == managed && g.Type == managed:
-			return group{}, false, errors.New("has a name that several groups share; use groupId")
+			return groupDoc{}, false, errors.New("has a name that several groups share; use groupId")
 		case !ok || g.Type == managed:
 			found, ok = g, true
 		}
@@ -95,8 +95,8 @@ func pick(e entitlement, list []group) (found group, ok bool, err error) {
 	return found, ok, nil
 }
 
-func (c *connector) load(ctx context.Context, id string) (group, error) {
-	var g group
+func (c *connector) load(ctx context.Context, id string) (groupDoc, error) {
+	var g groupDoc
 	err := c.do(ctx, "GET", nil, &g, "groups", id)
 	switch {
 	case rest.Missing(err):
@@ -126,20 +126,11 @@ func (c *connector) findUser(ctx context.Context, login string) (u user, other s
 	return u, "", nil
 }
 
-func about(e entitlement, err error) error {
+func about(e group.Entitlement, err error) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", e, err)
 	}
 	return nil
-}
-
-// quote writes a value of a search.
-func quote(s string) string {
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(s) // a string
-	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // maxPages bounds a list, in case the server's links go round in circles.

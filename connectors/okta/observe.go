@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"sync"
 
+	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/connectors/group"
 	"github.com/tenure-dev/tenure/connectors/rest"
 	"github.com/tenure-dev/tenure/grants"
 )
@@ -15,22 +17,14 @@ func (c *connector) Observe(ctx context.Context, scope []string) ([]grants.Grant
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	want := map[entitlement]bool{}
-	var list []entitlement
-	for _, text := range scope {
-		e, err := readText(text)
-		if err != nil {
-			return nil, c.wrap("observe", err)
-		}
-		if !want[e] {
-			want[e] = true
-			list = append(list, e)
-		}
+	list, err := connectors.DecodeScope(scope, readText)
+	if err != nil {
+		return nil, c.wrap("observe", err)
 	}
 	var mu sync.Mutex
 	var out []grants.Grant
 	d := c.directory(ctx)
-	err := each(ctx, list, func(ctx context.Context, e entitlement) error {
+	err = rest.Each(ctx, parallel, list, func(ctx context.Context, e group.Entitlement) error {
 		g, err := d.find(ctx, e)
 		if errors.Is(err, errAbsent) {
 			return nil
@@ -51,7 +45,7 @@ func (c *connector) Observe(ctx context.Context, scope []string) ([]grants.Grant
 			if u.Profile.Login == "" {
 				return about(e, errors.New("the server shows a member without a login"))
 			}
-			out = append(out, grants.Grant{Target: c.target, Account: u.Profile.Login, Entitlement: e.text()})
+			out = append(out, grants.Grant{Target: c.target, Account: u.Profile.Login, Entitlement: e.Canonical()})
 		}
 		return nil
 	})

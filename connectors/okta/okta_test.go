@@ -20,6 +20,7 @@ import (
 
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/connectors/conformance"
+	"github.com/tenure-dev/tenure/connectors/group"
 	"github.com/tenure-dev/tenure/grants"
 )
 
@@ -61,8 +62,8 @@ func refused(t testing.TB, err error, words ...string) {
 	}
 }
 
-func gr(account, group string) grants.Grant {
-	return grants.Grant{Target: "org", Account: account, Entitlement: entitlement{name: group}.text()}
+func gr(account, name string) grants.Grant {
+	return grants.Grant{Target: "org", Account: account, Entitlement: group.Entitlement{Name: name}.Canonical()}
 }
 
 func observed(t testing.TB, c connectors.Connector, scope ...string) []string {

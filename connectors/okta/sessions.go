@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/tenure-dev/tenure/connectors/group"
 	"github.com/tenure-dev/tenure/connectors/rest"
 	"github.com/tenure-dev/tenure/grants"
 )
@@ -17,7 +18,7 @@ func (c *connector) EndSessions(ctx context.Context, lost []grants.Grant) error 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	accounts := map[string][]entitlement{}
+	accounts := map[string][]group.Entitlement{}
 	var logins []string
 	for _, g := range lost {
 		e, err := readText(g.Entitlement)
@@ -37,7 +38,7 @@ func (c *connector) EndSessions(ctx context.Context, lost []grants.Grant) error 
 	}
 	self, err := c.ourselves(ctx)
 	if err == nil {
-		err = each(ctx, logins, func(ctx context.Context, login string) error {
+		err = rest.Each(ctx, parallel, logins, func(ctx context.Context, login string) error {
 			u, _, err := c.findUser(ctx, login)
 			if err != nil || u.ID == "" || u.ID == self {
 				return err
@@ -55,13 +56,13 @@ func (c *connector) EndSessions(ctx context.Context, lost []grants.Grant) error 
 }
 
 // end ends the user's sessions unless the user is still in all of the groups.
-func (c *connector) end(ctx context.Context, u user, lost []entitlement) error {
-	in, err := pages[group](ctx, c, url.Values{"limit": {"200"}}, "users", u.ID, "groups")
+func (c *connector) end(ctx context.Context, u user, lost []group.Entitlement) error {
+	in, err := pages[groupDoc](ctx, c, url.Values{"limit": {"200"}}, "users", u.ID, "groups")
 	if err != nil {
 		return err
 	}
 	for _, e := range lost {
-		if !slices.ContainsFunc(in, func(g group) bool { return g.ID == e.id || g.Profile.Name == e.name && g.Type == managed }) {
+		if !slices.ContainsFunc(in, func(g groupDoc) bool { return g.ID == e.ID || g.Profile.Name == e.Name && g.Type == managed }) {
 			return c.do(ctx, "DELETE", url.Values{"oauthTokens": {"true"}}, nil, "users", u.ID, "sessions")
 		}
 	}

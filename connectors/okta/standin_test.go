@@ -140,7 +140,7 @@ func (o *standIn) byHand(g grants.Grant, revoke bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, one := range o.groups {
-		if one.name != e.name && one.id != e.id {
+		if one.name != e.Name && one.id != e.ID {
 			continue
 		}
 		one.members = slices.DeleteFunc(one.members, func(id string) bool { return id == u.id })
@@ -251,7 +251,7 @@ func (o *standIn) serveGroups(w http.ResponseWriter, r *http.Request, path []str
 		name := r.URL.Query().Get("search")
 		if name != "" {
 			var want string
-			if json.Unmarshal([]byte(strings.TrimPrefix(name, "profile.name eq ")), &want) != nil {
+			if json.Unmarshal([]byte(strings.TrimPrefix(name, "profile.Name eq ")), &want) != nil {
 				fail(w, 400, "E0000031", "Invalid search criteria.")
 				return
 			}
@@ -267,7 +267,7 @@ func (o *standIn) serveGroups(w http.ResponseWriter, r *http.Request, path []str
 	}
 	var g *team
 	for _, one := range o.groups {
-		if one.id == path[0] {
+		if one.ID == path[0] {
 			g = one
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/connectors/group"
+	"github.com/tenure-dev/tenure/connectors/rest"
 )
 
 // rounds is how often a group is read back and mended, where another writer came in
@@ -65,11 +67,11 @@ func (b *batch) run(ctx context.Context) error {
 	if !s.patch && !s.etag {
 		return errors.New("the server has neither PATCH nor ETags (its ServiceProviderConfig says so), so that members cannot be changed without undoing somebody else's change")
 	}
-	groups := map[entitlement][]int{}
+	groups := map[group.Entitlement][]int{}
 	for i, a := range b.acts {
 		e, err := readText(a.Grant.Entitlement)
 		if err == nil && !a.Revoke {
-			err = b.allowed(e)
+			err = e.Allowed(b.connector.groups)
 		}
 		if err != nil {
 			b.errs[i] = err
@@ -80,7 +82,7 @@ func (b *batch) run(ctx context.Context) error {
 	if err := b.lookUp(ctx); err != nil {
 		return err
 	}
-	return each(ctx, slices.Collect(maps.Keys(groups)), func(ctx context.Context, e entitlement) error {
+	return rest.Each(ctx, parallel, slices.Collect(maps.Keys(groups)), func(ctx context.Context, e group.Entitlement) error {
 		b.group(ctx, e, groups[e])
 		return nil
 	})
@@ -91,7 +93,7 @@ func (b *batch) lookUp(ctx context.Context) error {
 	wanted := map[string]bool{}
 	for i, a := range b.acts {
 		name := a.Grant.Account
-		if err := checkName(name); err != nil {
+		if err := rules().CheckName(name); err != nil {
 			if !a.Revoke && b.errs[i] == nil {
 				b.errs[i] = err
 			}
@@ -123,7 +125,7 @@ func (b *batch) lookUp(ctx context.Context) error {
 
 // group brings one group to where the acts on it want it. Of several acts on one member
 // the last decides.
-func (b *batch) group(ctx context.Context, e entitlement, acts []int) {
+func (b *batch) group(ctx context.Context, e group.Entitlement, acts []int) {
 	want := map[string]bool{} // user's id -> is a member
 	for _, i := range acts {
 		if b.errs[i] == nil && b.users[i] != "" {
@@ -147,7 +149,7 @@ func (b *batch) group(ctx context.Context, e entitlement, acts []int) {
 
 // settle changes the group until it shows what is wanted. It returns what went wrong
 // with single members, or with all.
-func (b *batch) settle(ctx context.Context, e entitlement, want map[string]bool) (map[string]error, error) {
+func (b *batch) settle(ctx context.Context, e group.Entitlement, want map[string]bool) (map[string]error, error) {
 	g, err := b.find(ctx, e)
 	if err != nil {
 		return nil, err

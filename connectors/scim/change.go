@@ -77,7 +77,7 @@ func (c *connector) patch(ctx context.Context, id string, ch change) error {
 	}
 	var ops []operation
 	for _, user := range ch.remove {
-		ops = append(ops, operation{Op: "remove", Path: "members[value eq " + quote(user) + "]"})
+		ops = append(ops, operation{Op: "remove", Path: "members[value eq " + rest.Quote(user) + "]"})
 	}
 	if len(ch.add) > 0 {
 		ops = append(ops, operation{Op: "add", Path: "members", Value: membersOf(ch.add)})

@@ -15,10 +15,10 @@ func TestConformance(t *testing.T) {
 	name := func(t testing.TB, g grants.Grant) string {
 		e, err := readText(g.Entitlement)
 		ok(t, err)
-		if e.id != "" {
+		if e.ID != "" {
 			return "by id"
 		}
-		return e.name
+		return e.Name
 	}
 	conformance.Run(t, conformance.Subject{
 		Driver: Driver{}, Target: "idp",

@@ -23,11 +23,11 @@ func (Driver) Name() string { return "scim" }
 
 // Canonical returns group=NAME or groupId=ID.
 func (Driver) Canonical(spec connectors.Spec) (string, error) {
-	e, err := readSpec(spec)
+	e, err := rules().Spec(spec)
 	if err != nil {
 		return "", fmt.Errorf("scim entitlement: %w (want {group: NAME} or {groupId: ID})", err)
 	}
-	return e.text(), nil
+	return e.Canonical(), nil
 }
 
 // settings is one target in the reconciler's configuration.
@@ -52,7 +52,7 @@ func (Driver) Open(_ context.Context, target string, s connectors.Settings) (con
 		return nil, err
 	}
 	for _, g := range set.Groups {
-		if err := checkName(g); err != nil {
+		if err := rules().CheckName(g); err != nil {
 			return nil, fmt.Errorf("setting groups: %w", err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tenure-dev/tenure/connectors/group"
 	"github.com/tenure-dev/tenure/connectors/rest"
 )
 
@@ -15,19 +16,19 @@ var errAbsent = errors.New("does not exist on the server")
 var errAmbiguous = errors.New("has a name that several groups share; use groupId")
 
 // find returns the group, without its members. errAbsent and errAmbiguous are wrapped.
-func (c *connector) find(ctx context.Context, e entitlement) (group, error) {
-	if e.id != "" {
-		g, err := c.load(ctx, e.id)
+func (c *connector) find(ctx context.Context, e group.Entitlement) (groupDoc, error) {
+	if e.ID != "" {
+		g, err := c.load(ctx, e.ID)
 		return g, about(e, err)
 	}
-	list, err := matching[group](ctx, c, list{resource: "Groups", without: "members"}, "displayName", e.name)
+	list, err := matching[groupDoc](ctx, c, list{resource: "Groups", without: "members"}, "displayName", e.Name)
 	if err != nil {
-		return group{}, about(e, err)
+		return groupDoc{}, about(e, err)
 	}
-	var exact []group
+	var exact []groupDoc
 	other := ""
 	for _, g := range list {
-		if g.DisplayName == e.name {
+		if g.DisplayName == e.Name {
 			exact = append(exact, g)
 		} else if other == "" && len(list) == 1 {
 			other = g.DisplayName
@@ -37,16 +38,16 @@ func (c *connector) find(ctx context.Context, e entitlement) (group, error) {
 	case len(exact) == 1:
 		return exact[0], nil
 	case len(exact) > 1:
-		return group{}, about(e, errAmbiguous)
+		return groupDoc{}, about(e, errAmbiguous)
 	case other != "":
-		return group{}, about(e, fmt.Errorf("%w; it has one that is spelled %+.80q", errAbsent, other))
+		return groupDoc{}, about(e, fmt.Errorf("%w; it has one that is spelled %+.80q", errAbsent, other))
 	}
-	return group{}, about(e, errAbsent)
+	return groupDoc{}, about(e, errAbsent)
 }
 
 // load reads one group with its members: lists may leave them out.
-func (c *connector) load(ctx context.Context, id string) (group, error) {
-	var g group
+func (c *connector) load(ctx context.Context, id string) (groupDoc, error) {
+	var g groupDoc
 	_, err := c.rest.Do(ctx, rest.Request{Path: []string{"Groups", id}}, &g)
 	switch {
 	case rest.Missing(err):
@@ -77,7 +78,7 @@ func (c *connector) members(ctx context.Context, id string) (map[string]bool, er
 	return ids, nil
 }
 
-func about(e entitlement, err error) error {
+func about(e group.Entitlement, err error) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", e, err)
 	}

@@ -1,25 +1,22 @@
 package scim
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/tenure-dev/tenure/connectors/rest"
 )
 
-// user and group are what is needed of the resources of RFC 7643, 4.
+// user and groupDoc are what is needed of the resources of RFC 7643, 4.
 type user struct {
 	ID       string `json:"id"`
 	UserName string `json:"userName"`
 }
 
-type group struct {
+type groupDoc struct {
 	ID          string   `json:"id"`
 	DisplayName string   `json:"displayName"`
 	Members     []member `json:"members"`
@@ -31,8 +28,8 @@ type member struct {
 	Ref   string `json:"$ref,omitempty"`
 }
 
-func (u user) id() string  { return u.ID }
-func (g group) id() string { return g.ID }
+func (u user) id() string     { return u.ID }
+func (g groupDoc) id() string { return g.ID }
 
 // errChanged says that the list changed while it was read.
 var errChanged = errors.New("the list on the server changes while it is read")
@@ -125,7 +122,7 @@ func matching[T interface{ id() string }](ctx context.Context, c *connector, l l
 		return nil, err
 	}
 	if s.filter {
-		l.filter = attribute + " eq " + quote(value)
+		l.filter = attribute + " eq " + rest.Quote(value)
 		found, err := read[T](ctx, c, l)
 		if err == nil || !refusesFilter(err) {
 			return found, err
@@ -138,13 +135,4 @@ func matching[T interface{ id() string }](ctx context.Context, c *connector, l l
 // refusesFilter reports whether the server cannot take a filter as such.
 func refusesFilter(err error) bool {
 	return rest.Status(err) == 400 || rest.Status(err) == 501
-}
-
-// quote writes a value of a filter: a JSON string (RFC 7644, 3.4.2.2).
-func quote(s string) string {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(s) // a string
-	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/connectors/group"
+	"github.com/tenure-dev/tenure/connectors/rest"
 	"github.com/tenure-dev/tenure/grants"
 )
 
@@ -14,24 +17,16 @@ func (c *connector) Observe(ctx context.Context, scope []string) ([]grants.Grant
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	want := map[entitlement]bool{}
-	var list []entitlement
-	for _, text := range scope {
-		e, err := readText(text)
-		if err != nil {
-			return nil, c.wrap("observe", err)
-		}
-		if !want[e] {
-			want[e] = true
-			list = append(list, e)
-		}
+	list, err := connectors.DecodeScope(scope, readText)
+	if err != nil {
+		return nil, c.wrap("observe", err)
 	}
 	var mu sync.Mutex
 	var members []member
-	held := map[entitlement][]member{}
-	err := each(ctx, list, func(ctx context.Context, e entitlement) error {
+	held := map[group.Entitlement][]member{}
+	err = rest.Each(ctx, parallel, list, func(ctx context.Context, e group.Entitlement) error {
 		g, err := c.find(ctx, e)
-		if err == nil && e.id == "" {
+		if err == nil && e.ID == "" {
 			g, err = c.load(ctx, g.ID)
 		}
 		if errors.Is(err, errAbsent) {
@@ -56,7 +51,7 @@ func (c *connector) Observe(ctx context.Context, scope []string) ([]grants.Grant
 		for _, m := range members {
 			if name := names[m.Value]; name != "" && !seen[m.Value] {
 				seen[m.Value] = true
-				out = append(out, grants.Grant{Target: c.target, Account: name, Entitlement: e.text()})
+				out = append(out, grants.Grant{Target: c.target, Account: name, Entitlement: e.Canonical()})
 			}
 		}
 	}

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/tenure-dev/tenure/connectors/rest"
 )
 
@@ -41,7 +39,7 @@ func (c *connector) byName(ctx context.Context, names []string) (found map[strin
 		found[u.UserName] = append(found[u.UserName], u)
 	}
 	var mu sync.Mutex
-	err = each(ctx, names, func(ctx context.Context, name string) error {
+	err = rest.Each(ctx, parallel, names, func(ctx context.Context, name string) error {
 		mu.Lock()
 		known := len(found[name]) > 0
 		mu.Unlock()
@@ -86,7 +84,7 @@ func (c *connector) names(ctx context.Context, members []member) (map[string]str
 		}
 	}
 	var mu sync.Mutex
-	err = each(ctx, ids, func(ctx context.Context, id string) error {
+	err = rest.Each(ctx, parallel, ids, func(ctx context.Context, id string) error {
 		mu.Lock()
 		known := found[id] != ""
 		mu.Unlock()
@@ -117,19 +115,4 @@ func (m member) person() bool {
 		return strings.EqualFold(m.Type, "User")
 	}
 	return !strings.Contains(m.Ref, "/Groups/")
-}
-
-// each calls f for all items, a few at once, until one fails.
-func each[T any](ctx context.Context, items []T, f func(context.Context, T) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
-	for _, item := range items {
-		g.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			return f(ctx, item)
-		})
-	}
-	return g.Wait()
 }

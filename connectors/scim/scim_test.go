@@ -9,6 +9,7 @@ import (
 
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/connectors/conformance"
+	"github.com/tenure-dev/tenure/connectors/rest"
 )
 
 func TestTheServersOwnListFollowsEveryAct(t *testing.T) {
@@ -68,7 +69,7 @@ func TestAGroupThatIsAMemberIsNoPerson(t *testing.T) {
 	}
 	ok(t, c.Grant(t.Context(), gr("bob", "ops"), time.Time{}))
 	ok(t, c.Revoke(t.Context(), gr("bob", "ops")))
-	var g group
+	var g groupDoc
 	s.call(t, "GET", "/Groups/"+s.groupID(t, "ops"), nil, &g)
 	if len(g.Members) != 1 || g.Members[0].Type != "Group" {
 		t.Errorf("the group that was a member: %v", g.Members)
@@ -119,7 +120,7 @@ func TestCheckNamesWhatIsMissingAndChangesNothing(t *testing.T) {
 
 func TestValuesOfFiltersAreQuoted(t *testing.T) {
 	for value, want := range map[string]string{`a"b\c`: `"a\"b\\c"`, "<&>": `"<&>"`, "é": `"é"`, "a\nb": `"a\nb"`} {
-		if got := quote(value); got != want {
+		if got := rest.Quote(value); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}

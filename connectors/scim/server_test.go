@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/connectors/group"
 	"github.com/tenure-dev/tenure/grants"
 	"github.com/tenure-dev/tenure/internal/testserver"
 )
@@ -112,7 +113,7 @@ func (s *scimmy) group(t testing.TB, name string, members ...member) bool {
 }
 
 func (s *scimmy) groupID(t testing.TB, name string) string {
-	for _, g := range all[group](t, s, "Groups") {
+	for _, g := range all[groupDoc](t, s, "Groups") {
 		if g.DisplayName == name {
 			return g.ID
 		}
@@ -153,7 +154,7 @@ func (s *scimmy) set(t testing.TB, name string, member string, there bool) {
 
 // holds asks the server itself.
 func (s *scimmy) holds(t testing.TB, name, account string) bool {
-	var g group
+	var g groupDoc
 	s.call(t, "GET", "/Groups/"+s.groupID(t, name), nil, &g)
 	id := s.userID(t, account)
 	return slices.ContainsFunc(g.Members, func(m member) bool { return m.Value == id })
@@ -198,8 +199,8 @@ func refused(t testing.TB, err error, words ...string) {
 	}
 }
 
-func gr(account, group string) grants.Grant {
-	return grants.Grant{Target: "idp", Account: account, Entitlement: entitlement{name: group}.text()}
+func gr(account, name string) grants.Grant {
+	return grants.Grant{Target: "idp", Account: account, Entitlement: group.Entitlement{Name: name}.Canonical()}
 }
 
 func observed(t testing.TB, c connectors.Connector, scope ...string) []string {

@@ -56,7 +56,7 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case parts[0] == "Users" && slices.Contains(p.people, strings.TrimPrefix(parts[1], "u-")):
 		reply(user{parts[1], strings.TrimPrefix(parts[1], "u-")})
 	case r.URL.Path == "/Groups":
-		reply(map[string]any{"totalResults": 1, "Resources": []group{{ID: "g", DisplayName: "ops"}}})
+		reply(map[string]any{"totalResults": 1, "Resources": []groupDoc{{ID: "g", DisplayName: "ops"}}})
 	case r.URL.Path == "/Groups/g":
 		p.group(w, r)
 	default:
@@ -92,7 +92,7 @@ func (p *provider) users(w http.ResponseWriter, r *http.Request) {
 func (p *provider) group(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPut {
 		var doc struct {
-			group
+			groupDoc
 			Color string
 		}
 		_ = json.NewDecoder(r.Body).Decode(&doc)
