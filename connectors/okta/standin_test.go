@@ -267,7 +267,7 @@ func (o *standIn) serveGroups(w http.ResponseWriter, r *http.Request, path []str
 	}
 	var g *team
 	for _, one := range o.groups {
-		if one.ID == path[0] {
+		if one.id == path[0] {
 			g = one
 		}
 	}
