@@ -21,15 +21,14 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 			errs = append(errs, fmt.Errorf("%s: missing right: %s of the client realm-management, %s", c.target, right, why))
 		}
 	}
-	var some []user
-	err := c.get(ctx, url.Values{"max": {"1"}, "briefRepresentation": {"true"}}, &some, "users")
-	manages := len(some) == 0 || some[0].Access["manage"]
+	var own []user // our service account, as an example of a user
+	err := c.get(ctx, url.Values{"username": {c.self}, "exact": {"true"}, "briefRepresentation": {"true"}}, &own, "users")
 	switch {
-	case rest.Status(err) == 403:
+	case rest.Status(err) == 403 || err == nil && len(own) == 0:
 		lacks("manage-users", "to read users and groups, change members and roles, and end sessions")
 	case err != nil:
 		return []error{c.wrap("check", err)}
-	case !manages:
+	case !own[0].Access["manage"]:
 		lacks("manage-users", "to change members and roles, and to end sessions")
 	}
 	for _, text := range scope {

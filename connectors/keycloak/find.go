@@ -94,7 +94,7 @@ func (c *connector) findGroup(ctx context.Context, path string) ([]group, error)
 		}, below...)
 		switch {
 		case rest.Missing(err) && parent != "" || err == nil && found == nil:
-			return nil, errAbsent
+			return nil, c.absent(ctx, errAbsent)
 		case err != nil:
 			return nil, err
 		}
@@ -127,7 +127,37 @@ func (c *connector) findClient(ctx context.Context, id string) (client, error) {
 			return one, nil
 		}
 	}
+	if id == adminClient {
+		return client{}, errAbsent
+	}
+	// To those who may not see clients the server says that there are none.
+	if _, err := c.findClient(ctx, adminClient); err != nil {
+		return client{}, fmt.Errorf("the server shows no clients (missing right: view-clients): %w", hidden(err))
+	}
 	return client{}, errAbsent
+}
+
+// absent returns err, which says that no such user or group is there, if the server
+// would show one: to those who may not see users and groups it says that there are none.
+// Our own service account is always there.
+func (c *connector) absent(ctx context.Context, err error) error {
+	var list []user
+	q := url.Values{"username": {c.self}, "exact": {"true"}, "briefRepresentation": {"true"}}
+	if err := c.get(ctx, q, &list, "users"); err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return errors.New("the server shows no users and groups (missing right: manage-users)")
+	}
+	return err
+}
+
+// hidden takes away that something is absent, where nobody knows whether it is.
+func hidden(err error) error {
+	if errors.Is(err, errAbsent) {
+		return errors.New("not even " + adminClient)
+	}
+	return err
 }
 
 // findUser returns the user of that exact name; without one, an empty user and how the
@@ -140,6 +170,9 @@ func (c *connector) findUser(ctx context.Context, name string) (u user, spelled 
 			return one, name, err
 		}
 		spelled = one.Username
+	}
+	if err == nil && spelled == "" {
+		err = c.absent(ctx, nil)
 	}
 	return user{}, spelled, err
 }

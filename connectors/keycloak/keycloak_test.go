@@ -261,6 +261,22 @@ func (s *server) rights(t *testing.T) {
 	refused(t, errors.Join(k.Check(t.Context(), nil)...), "no access token", "status 401")
 	_, err := wrong.Observe(t.Context(), []string{"group=/ops"})
 	refused(t, err, "no access token")
+	// Who may only search is shown empty lists, which must not pass for nobody.
+	s.client(t, "search-only", "query-users", "query-groups", "query-clients", "view-realm")
+	g := gr("alice", connectors.Spec{"group": "/ops"})
+	s.byHand(t, g, false)
+	search := s.opened(t, connectors.Settings{"clientID": "search-only"})
+	for _, g := range []grants.Grant{g, gr("alice", connectors.Spec{"client": "shop", "role": "editor"}), gr("alice", connectors.Spec{"realmRole": "auditor"})} {
+		if found, err := search.Observe(t.Context(), []string{g.Entitlement}); err == nil {
+			t.Errorf("%s: %v", g, found)
+		}
+		refused(t, search.Revoke(t.Context(), g), "right")
+		ender, _ := connectors.AsSessionEnder(search)
+		refused(t, ender.EndSessions(t.Context(), []grants.Grant{g}), "right")
+	}
+	k, _ = connectors.AsChecker(search)
+	refused(t, errors.Join(k.Check(t.Context(), []string{g.Entitlement, "client=shop role=editor"})...), "manage-users", "view-clients")
+	s.byHand(t, g, true)
 	weak := s.opened(t, connectors.Settings{"clientID": "weak"})
 	refused(t, weak.Grant(t.Context(), gr("alice", connectors.Spec{"group": "/ops"}), time.Time{}), "403", "doctor names it")
 }
