@@ -178,8 +178,10 @@ func (b *batch) settle(ctx context.Context, e group.Entitlement, want map[string
 		if ch.size() == 0 {
 			return nil, nil
 		}
-		if round == rounds {
-			for _, id := range slices.Concat(ch.add, ch.remove) {
+		left := slices.Concat(ch.add, ch.remove)
+		refused := !slices.ContainsFunc(left, func(id string) bool { return failed[id] == nil })
+		if round == rounds || round > 1 && refused {
+			for _, id := range left {
 				if failed[id] == nil {
 					failed[id] = errNotShown
 				}
