@@ -11,12 +11,15 @@ import (
 	"github.com/tenure-dev/tenure/connectors/gitea"
 	"github.com/tenure-dev/tenure/connectors/github"
 	"github.com/tenure-dev/tenure/connectors/http"
+	"github.com/tenure-dev/tenure/connectors/keycloak"
 	"github.com/tenure-dev/tenure/connectors/kubernetes"
 	"github.com/tenure-dev/tenure/connectors/ldap"
 	"github.com/tenure-dev/tenure/connectors/mysql"
+	"github.com/tenure-dev/tenure/connectors/okta"
 	"github.com/tenure-dev/tenure/connectors/postgres"
 	"github.com/tenure-dev/tenure/connectors/rabbitmq"
 	"github.com/tenure-dev/tenure/connectors/redis"
+	"github.com/tenure-dev/tenure/connectors/scim"
 	"github.com/tenure-dev/tenure/connectors/ssh"
 	"github.com/tenure-dev/tenure/connectors/vault"
 )
@@ -31,13 +34,16 @@ func Drivers() []connectors.Driver {
 		gitea.Driver{},
 		github.Driver{},
 		http.Driver{},
+		keycloak.Driver{},
 		kubernetes.Driver{},
 		ldap.Driver{},
 		mysql.Driver{},
+		okta.Driver{},
 		postgres.Driver{},
 		vault.Driver{},
 		ssh.Driver{},
 		rabbitmq.Driver{},
 		redis.Driver{},
+		scim.Driver{},
 	}
 }
