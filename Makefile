@@ -23,7 +23,9 @@ build: ## Build bin/reconciler
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/reconciler ./cmd/reconciler
 
 .PHONY: demo
-demo: setup build ## Show the whole way of a grant on this machine; ARGS="--once" ends by itself
+demo: ## Show the whole way of a grant on this machine; ARGS="--once" ends by itself
+	@scripts/setup demo
+	@$(MAKE) --no-print-directory build
 	@bin/reconciler demo $(ARGS)
 
 .PHONY: test
