@@ -143,6 +143,7 @@ func TestABindingThatIsOverGivesNobodyAnything(t *testing.T) {
 	w := scene(t)
 	c, byHand := w.open(t), w.hand(t)
 	byHand.bind(t, project, viewer, "user:alice@example.com", &crm.Expr{Title: "theirs", Expression: `request.time < timestamp("2020-01-01T00:00:00Z")`})
+	byHand.bind(t, project, viewer, "user:alice@example.com", &crm.Expr{Title: "theirs, too", Expression: `request.time < timestamp('2020-10-01T00:00:00.000Z')`})
 	if got := holders(t, c, on("")); len(got) > 0 {
 		t.Errorf("observe says %v", got)
 	}
