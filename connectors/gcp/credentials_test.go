@@ -117,6 +117,19 @@ func TestTheTokenEndpointIsTriedAgain(t *testing.T) {
 	}
 }
 
+func TestATokenEndpointThatIsDownIsNotAskedForEver(t *testing.T) {
+	t.Parallel()
+	w := scene(t)
+	c := w.open(t)
+	w.Fail(gcptest.Fault{Path: "/token", Times: 1000, Answer: unavailable("0")})
+	if _, err := c.Observe(t.Context(), []string{on("").Entitlement}); err == nil || !strings.Contains(err.Error(), "503") {
+		t.Error(err)
+	}
+	if n := 1000 - w.Unused(); n != attempts {
+		t.Errorf("asked %d times", n)
+	}
+}
+
 func TestApplicationDefaultCredentials(t *testing.T) {
 	w := scene(t)
 	t.Setenv("HOME", "/nonexistent") // no well-known file
