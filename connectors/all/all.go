@@ -4,6 +4,7 @@ package all
 
 import (
 	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/connectors/aws"
 	"github.com/tenure-dev/tenure/connectors/exec"
 	"github.com/tenure-dev/tenure/connectors/file"
 	"github.com/tenure-dev/tenure/connectors/http"
@@ -15,6 +16,7 @@ import (
 // Drivers returns one driver of each kind, for [connectors.NewRegistry].
 func Drivers() []connectors.Driver {
 	return []connectors.Driver{
+		aws.Driver{},
 		exec.Driver{},
 		file.Driver{},
 		http.Driver{},

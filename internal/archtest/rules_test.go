@@ -19,6 +19,8 @@ var none = []string{}
 var kept = []string{
 	"cel.dev/cel-go",
 	"code.gitea.io/sdk",
+	"github.com/aws/aws-sdk-go-v2",
+	"github.com/aws/smithy-go",
 	"github.com/bradleyfalzon/ghinstallation",
 	"github.com/getkin/kin-openapi",
 	"github.com/go-git/go-git",
@@ -50,9 +52,10 @@ var rules = map[string]rule{
 	},
 
 	"connectors":             {packages: []string{"grants"}, external: []string{"github.com/hashicorp/go-multierror", "golang.org/x/sync", "golang.org/x/text"}},
-	"connectors/all":         {packages: []string{"connectors", "connectors/exec", "connectors/file", "connectors/http", "connectors/kubernetes", "connectors/mysql", "connectors/postgres"}, external: none},
+	"connectors/all":         {packages: []string{"connectors", "connectors/aws", "connectors/exec", "connectors/file", "connectors/http", "connectors/kubernetes", "connectors/mysql", "connectors/postgres"}, external: none},
 	"connectors/conformance": {packages: []string{"connectors", "grants"}, testing: true},
 	"connectors/exec":        {packages: []string{"connectors", "connectors/plugin"}, external: []string{"golang.org/x/sys"}},
+	"connectors/aws":         {packages: []string{"connectors", "grants"}, kept: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}},
 	"connectors/file":        {packages: []string{"connectors", "grants"}, external: []string{"golang.org/x/sys", "golang.org/x/text"}},
 	"connectors/http":        {packages: []string{"connectors", "connectors/plugin"}, external: none},
 	"connectors/kubernetes":  {packages: []string{"connectors", "grants"}, kept: []string{"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"}},
@@ -61,6 +64,7 @@ var rules = map[string]rule{
 	"connectors/postgres":    {packages: []string{"connectors", "grants"}, kept: []string{"github.com/jackc/pgx"}},
 
 	"connectors/plugin/check":        {packages: []string{"connectors", "grants"}, external: none},
+	"connectors/aws/awstest":         {packages: []string{"internal/testserver"}, kept: []string{"github.com/aws/aws-sdk-go-v2"}, testing: true},
 	"connectors/kubernetes/kubetest": {testing: true},
 	"connectors/mysql/mysqltest":     {kept: []string{"github.com/go-sql-driver/mysql"}, testing: true},
 	"connectors/plugin/plugintest":   {packages: []string{"connectors", "connectors/conformance", "grants"}, external: none, testing: true},
@@ -170,6 +174,7 @@ var rules = map[string]rule{
 
 // importers names all packages whose code may import one; tests may too.
 var importers = map[string][]string{
+	"connectors/aws/awstest":       nil,
 	"connectors/all":               {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
 	"connectors/conformance":       {"connectors/plugin/plugintest"},
 	"connectors/mysql/mysqltest":   nil,
@@ -187,7 +192,7 @@ var importers = map[string][]string{
 	"internal/minihub":             {"cmd/reconciler", "internal/demo", "internal/e2e/stage"},
 	"internal/minihub/hubcheck":    {"internal/e2e/stage"},
 	"internal/pgtest":              nil,
-	"internal/testserver":          nil,
+	"internal/testserver":          {"connectors/aws/awstest"},
 	"cmd/reconciler":               nil,
 
 	"internal/forge/forgetest":       nil,
