@@ -73,26 +73,26 @@ func newWorld(t testing.TB) *world {
 	}
 	for _, g := range []string{"developers", "on-call"} {
 		_, err := w.IAM.CreateGroup(ctx, &iam.CreateGroupInput{GroupName: &g})
-		awstest.Must(t, err)
+		awstest.Made(t, err)
 		_, err = w.IAM.PutGroupPolicy(ctx, &iam.PutGroupPolicyInput{GroupName: &g, PolicyName: sdk.String("use"), PolicyDocument: sdk.String(reading)})
 		awstest.Must(t, err)
 	}
 	w.role(t, "deployer")
 	_, err := w.IAM.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: sdk.String("orders-admin"), PolicyDocument: sdk.String(admin)})
-	awstest.Must(t, err)
+	awstest.Made(t, err)
 	w.key = w.credentials(t, "tenure", rights(t, "iam"))
 	return w
 }
 
 func (w *world) user(t testing.TB, name string) {
 	_, err := w.IAM.CreateUser(context.Background(), &iam.CreateUserInput{UserName: &name})
-	awstest.Must(t, err)
+	awstest.Made(t, err)
 }
 
 func (w *world) role(t testing.TB, name string) {
 	ctx := context.Background()
 	_, err := w.IAM.CreateRole(ctx, &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: sdk.String(trust)})
-	awstest.Must(t, err)
+	awstest.Made(t, err)
 	_, err = w.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &name, PolicyName: sdk.String("use"), PolicyDocument: sdk.String(reading)})
 	awstest.Must(t, err)
 }
@@ -139,6 +139,7 @@ func TestPoliciesAndRolesPassConformance(t *testing.T) {
 			{"permissionSet": "Admin"}, {"account": "1234", "permissionSet": "Admin"}, {"account": 123456789012, "permissionSet": "Admin"}, {"identityGroup": " x"},
 		},
 		UnknownAccount: "mallory",
+		Many:           120, // the emulator has one page of IAM; TestAllPagesAreReadOrNone has more
 		ForeignGrant:   w.foreignPolicy, ForeignRevoke: w.foreignUnpolicy,
 		Named: func(name string) connectors.Spec { return connectors.Spec{"policy": name} },
 		Create: func(t testing.TB, kind conformance.Kind, name string) bool {
@@ -264,7 +265,7 @@ func TestGroupsPassConformance(t *testing.T) {
 	for _, n := range takenNames {
 		if n != "MiXed" { // mixed has the name
 			_, err := w.IAM.CreateGroup(t.Context(), &iam.CreateGroupInput{GroupName: &n})
-			awstest.Must(t, err)
+			awstest.Made(t, err)
 		}
 	}
 	groups := []any{"developers", "on-call", "no-such-group"}
@@ -283,6 +284,7 @@ func TestGroupsPassConformance(t *testing.T) {
 		Specs:          []connectors.Spec{{"group": "developers"}, {"group": "on-call"}},
 		Absent:         connectors.Spec{"group": "no-such-group"},
 		UnknownAccount: "mallory",
+		Many:           120, // as above
 		ForeignGrant: func(t testing.TB, g grants.Grant) {
 			user, group := membership(g)
 			_, err := w.IAM.AddUserToGroup(context.Background(), &iam.AddUserToGroupInput{UserName: user, GroupName: group})
@@ -433,6 +435,7 @@ func TestIdentityCenterPassesConformance(t *testing.T) {
 		},
 		Absent:         connectors.Spec{"account": shop, "permissionSet": "no-such-set"},
 		UnknownAccount: "mallory",
+		Many:           130, // a page has 100
 		ForeignGrant:   w.assign, ForeignRevoke: w.unassign,
 		Named: func(name string) connectors.Spec { return connectors.Spec{"account": shop, "permissionSet": name} },
 		Create: func(t testing.TB, kind conformance.Kind, name string) bool {
