@@ -237,7 +237,13 @@ func TestLinesOfOthersStayAsTheyAre(t *testing.T) {
 	h, c := s.hosts[0], s.opened(t, nil)
 	theirs := "# by hand\nno-pty " + s.lines["bob"] + " tenure:\n" + s.lines["carol"] + " tenure:alice\n"
 	h.Write(t, theirs, "cat >/etc/ssh/tenure_keys/deploy")
-	h.Write(t, "Host key of nobody\n", "cat >/etc/sudoers.d/tenure_echo.bak")
+	h.Write(t, "bob, carol   "+echo+"\ndave ALL=(root)\\\n NOPASSWD: /usr/bin/cat, \\\n/usr/bin/id", "cat >/etc/sudoers.d/theirs") // no line end
+	h.Write(t, "alice "+echo+"\n", "cat >/etc/sudoers.d/old.bak")                                                                  // which sudo does not read
+	for who, has := range map[string]bool{"alice": false, "bob": true, "carol": true, "dave": true} {
+		if holds(t, c, gr(who, "web-1", sudo, "echo")) != has {
+			t.Errorf("%s: %v", who, !has)
+		}
+	}
 	g := gr("alice", "web-1", login, "deploy")
 	ok(t, c.Grant(t.Context(), g, tomorrow()))
 	ok(t, c.Grant(t.Context(), gr("bob", "web-1", login, "deploy"), tomorrow()))
