@@ -4,6 +4,7 @@ package ssh
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -236,7 +237,13 @@ func TestLinesOfOthersStayAsTheyAre(t *testing.T) {
 	h, c := s.hosts[0], s.opened(t, nil)
 	theirs := "# by hand\nno-pty " + s.lines["bob"] + " tenure:\n" + s.lines["carol"] + " tenure:alice\n"
 	h.Write(t, theirs, "cat >/etc/ssh/tenure_keys/deploy")
-	h.Write(t, "Host key of nobody\n", "cat >/etc/sudoers.d/tenure_echo.bak")
+	h.Write(t, "bob, carol   "+echo+"\ndave ALL=(root)\\\n NOPASSWD: /usr/bin/cat, \\\n/usr/bin/id", "cat >/etc/sudoers.d/theirs") // no line end
+	h.Write(t, "alice "+echo+"\n", "cat >/etc/sudoers.d/old.bak")                                                                  // which sudo does not read
+	for who, has := range map[string]bool{"alice": false, "bob": true, "carol": true, "dave": true} {
+		if holds(t, c, gr(who, "web-1", sudo, "echo")) != has {
+			t.Errorf("%s: %v", who, !has)
+		}
+	}
 	g := gr("alice", "web-1", login, "deploy")
 	ok(t, c.Grant(t.Context(), g, tomorrow()))
 	ok(t, c.Grant(t.Context(), gr("bob", "web-1", login, "deploy"), tomorrow()))
@@ -350,5 +357,57 @@ func TestTheReconcilerMayLogInAsRoot(t *testing.T) {
 		ok(t, c.Grant(t.Context(), gr("alice", "web-1", kind, name), tomorrow()))
 		ok(t, c.Revoke(t.Context(), gr("alice", "web-1", kind, name)))
 		end(t, c, gr("alice", "web-1", kind, name))
+	}
+}
+
+func TestTheScriptMeansTheSameToOtherShells(t *testing.T) {
+	t.Parallel()
+	s := start(t, "web-1")
+	h, c := s.hosts[0], s.opened(t, nil)
+	all := []connectors.Act{
+		{Grant: gr("alice", "web-1", group, "docker"), Until: tomorrow()}, {Grant: gr("alice", "web-1", sudo, "echo"), Until: tomorrow()},
+		{Grant: gr("alice", "web-1", login, "deploy"), Until: tomorrow()}, {Grant: gr("bob", "web-1", login, "deploy"), Until: tomorrow()},
+	}
+	tried := 0
+	for _, programs := range [][2]string{{"/bin/bash", "/usr/bin/mawk"}, {"/bin/dash", "/usr/bin/gawk"}, {"/bin/bash", "/usr/bin/original-awk"}} {
+		shell, awk := programs[0], programs[1]
+		if _, err := h.Try("", "[ -x "+shell+" ] && [ -x "+awk+" ]"); err != nil {
+			t.Logf("%s and %s are not both here", shell, awk)
+			continue
+		}
+		tried++
+		h.Run(t, "ln -sf "+awk+" /etc/alternatives/awk && sed -i '1s,.*,#!"+shell+",' /usr/local/sbin/tenure-host")
+		b, _ := connectors.AsBatcher(c)
+		ok(t, errors.Join(b.Apply(t.Context(), all)...))
+		for _, a := range all {
+			if !holds(t, c, a.Grant) {
+				t.Errorf("%s, %s: %s is not held", shell, awk, a.Grant)
+			}
+		}
+		client := s.as(t, h, "alice")
+		member, call := run(t, client, "cat"), run(t, client, "sudo -n cat")
+		client, err := h.Login(t, "deploy", s.keys["alice"])
+		ok(t, err)
+		deployed := run(t, client, "cat")
+		client, err = h.Login(t, "deploy", s.keys["bob"])
+		ok(t, err)
+		others := run(t, client, "cat")
+		for i, session := range []*live{call, member, deployed} {
+			lost := []connectors.Act{all[1], all[0], all[2]}[i].Grant
+			if !session.works() {
+				t.Errorf("%s, %s: the session of %s does not work", shell, awk, lost)
+			}
+			ok(t, c.Revoke(t.Context(), lost))
+			end(t, c, lost)
+			if session.works() || holds(t, c, lost) {
+				t.Errorf("%s, %s: %s has not ended", shell, awk, lost)
+			}
+		}
+		if !others.works() {
+			t.Errorf("%s, %s: bob's session was ended", shell, awk)
+		}
+	}
+	if tried == 0 {
+		t.Error("there is no other shell to try")
 	}
 }

@@ -189,12 +189,23 @@ func TestAnAnswerIsWholeOrAnError(t *testing.T) {
 	}
 }
 
-func FuzzAnAnswerNeverPanics(f *testing.F) {
-	f.Add("tenure-host 1 abc 1790000000 +0200\n2 see alice\n2 ok\ndone\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		if a, err := parseAnswer(text); err == nil {
-			for _, r := range a.lines {
-				_ = r.err()
+// FuzzCutAnswer cuts what is taken for an answer: no part of it is taken for one.
+func FuzzCutAnswer(f *testing.F) {
+	f.Add("tenure-host 1 abc 1790000000 +0200\n2 see alice\n2 ok\n3 no-account\n4 error no\ndone\n", 40)
+	f.Add("tenure-host 1 - 0 +0000\ndone\n", 5)
+	f.Fuzz(func(t *testing.T, text string, at int) {
+		a, err := parseAnswer(text)
+		if err != nil {
+			return
+		}
+		for _, r := range a.lines {
+			if r.err() == nil && (!r.ok || r.noAccount || len(r.problems) > 0) {
+				t.Errorf("%q: done and not done", text)
+			}
+		}
+		if at >= 0 && at < len(text) {
+			if _, err := parseAnswer(text[:at]); err == nil {
+				t.Errorf("%q is taken for whole, and so is its part %q", text, text[:at])
 			}
 		}
 	})

@@ -238,7 +238,7 @@ func TestARuleOfSudoAndAGroupTakeEffect(t *testing.T) {
 	if ok(t, err); out != "0" {
 		t.Errorf("sudo runs as %s", out)
 	}
-	out, err = once(alice, "sudo -n ls /")
+	_, err = once(alice, "sudo -n ls /")
 	refused(t, err, "password")
 	out, err = once(s.as(t, h, "alice"), "id -Gn")
 	if ok(t, err); !strings.Contains(out, "docker") {
