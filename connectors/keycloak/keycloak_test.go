@@ -56,7 +56,8 @@ func conform(t *testing.T, s *server) {
 			}
 			return made[name]
 		},
-		Patience: 5 * time.Minute, // each start takes seconds
+		Many:     pageSize + 20,   // more than a page
+		Patience: 8 * time.Minute, // each start takes seconds
 		Kill:     func(testing.TB) { s.Kill() },
 		Restart:  func(t testing.TB) { s.Restart(t) },
 		Session:  func(t testing.TB, g grants.Grant) func() bool { return s.session(t, g.Account, "openid") },
