@@ -278,7 +278,7 @@ func (s *server) rights(t *testing.T) {
 	k, _ = connectors.AsChecker(search)
 	refused(t, errors.Join(k.Check(t.Context(), []string{g.Entitlement, "client=shop role=editor"})...), "manage-users", "view-clients")
 	s.byHand(t, g, true)
-	weak := s.opened(t, connectors.Settings{"clientID": "weak"})
+	weak := s.opened(t, connectors.Settings{"clientID": "weak", "groups": []string{"/ops"}})
 	refused(t, weak.Grant(t.Context(), gr("alice", connectors.Spec{"group": "/ops"}), time.Time{}), "403", "doctor names it")
 }
 
