@@ -137,8 +137,8 @@ func (c *connector) findClient(ctx context.Context, id string) (client, error) {
 	return client{}, errAbsent
 }
 
-// absent returns err, which says that no such user or group is there, if the server
-// would show one: to those who may not see users and groups it says that there are none.
+// absent returns err, which says that no such user or group is there (or nil, that there
+// is nobody), if the server would show one: to those who may not see users and groups it says that there are none.
 // Our own service account is always there.
 func (c *connector) absent(ctx context.Context, err error) error {
 	var list []user

@@ -56,7 +56,8 @@ func conform(t *testing.T, s *server) {
 			}
 			return made[name]
 		},
-		Patience: 5 * time.Minute, // each start takes seconds
+		Many:     pageSize + 20,   // more than a page
+		Patience: 8 * time.Minute, // each start takes seconds
 		Kill:     func(testing.TB) { s.Kill() },
 		Restart:  func(t testing.TB) { s.Restart(t) },
 		Session:  func(t testing.TB, g grants.Grant) func() bool { return s.session(t, g.Account, "openid") },
@@ -277,7 +278,7 @@ func (s *server) rights(t *testing.T) {
 	k, _ = connectors.AsChecker(search)
 	refused(t, errors.Join(k.Check(t.Context(), []string{g.Entitlement, "client=shop role=editor"})...), "manage-users", "view-clients")
 	s.byHand(t, g, true)
-	weak := s.opened(t, connectors.Settings{"clientID": "weak"})
+	weak := s.opened(t, connectors.Settings{"clientID": "weak", "groups": []string{"/ops"}})
 	refused(t, weak.Grant(t.Context(), gr("alice", connectors.Spec{"group": "/ops"}), time.Time{}), "403", "doctor names it")
 }
 

@@ -67,6 +67,8 @@ func (c *connector) holders(ctx context.Context, p place) ([]user, error) {
 			return nil, nil
 		case err == nil && nameless:
 			return nil, errors.New("the server shows a user without a name")
+		case err == nil && len(out) == 0:
+			return nil, c.absent(ctx, nil) // nobody, or nobody who is shown to us
 		case err == nil || try == restarts || !errors.Is(err, errChanged):
 			return out, err
 		}

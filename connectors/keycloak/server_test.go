@@ -55,7 +55,7 @@ func start(t testing.TB) *server {
 		Path: filepath.Join(dir, "bin", "kc.sh"), Dir: work,
 		Args: []string{"start", "--optimized", "--cache=local", "--http-enabled=true", "--http-host=127.0.0.1", "--http-port=" + port, "--hostname-strict=false"},
 		Env: append(os.Environ(),
-			"JAVA_OPTS=-Xms64m -Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Djava.net.preferIPv4Stack=true",
+			"JAVA_OPTS=-Xms256m -Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Djava.net.preferIPv4Stack=true",
 			"KC_DB_URL=jdbc:h2:file:"+filepath.Join(work, "h2")+";NON_KEYWORDS=VALUE;WRITE_DELAY=0"),
 		Ready: func(ctx context.Context) error {
 			req, err := http.NewRequestWithContext(ctx, "GET", s.url+"/realms/master", nil)

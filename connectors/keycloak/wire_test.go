@@ -56,7 +56,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			list = append(list, user{ID: "u-" + name, Username: name})
 		}
 	case "users":
-		list = []any{user{ID: "u-alice", Username: "alice"}}
+		list = []any{user{ID: "u-" + r.URL.Query().Get("username"), Username: r.URL.Query().Get("username")}}
 	case "users/u-alice/groups/g":
 		w.WriteHeader(http.StatusNoContent)
 		return
