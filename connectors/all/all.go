@@ -40,10 +40,10 @@ func Drivers() []connectors.Driver {
 		mysql.Driver{},
 		okta.Driver{},
 		postgres.Driver{},
-		vault.Driver{},
-		ssh.Driver{},
 		rabbitmq.Driver{},
 		redis.Driver{},
 		scim.Driver{},
+		ssh.Driver{},
+		vault.Driver{},
 	}
 }
