@@ -74,21 +74,7 @@ func readSpec(spec connectors.Spec) (entitlement, error) {
 }
 
 // readText reads a canonical text.
-func readText(text string) (entitlement, error) {
-	pairs, err := connectors.Parse(text)
-	if err != nil {
-		return entitlement{}, err
-	}
-	spec := connectors.Spec{}
-	for k, v := range pairs {
-		spec[k] = v
-	}
-	e, err := readSpec(spec)
-	if err != nil {
-		return entitlement{}, fmt.Errorf("entitlement %q: %w", text, err)
-	}
-	return e, nil
-}
+func readText(text string) (entitlement, error) { return connectors.ReadText(text, readSpec) }
 
 func checkID(kind, id string) error {
 	switch {

@@ -38,19 +38,7 @@ func (r Rules) Spec(spec connectors.Spec) (Entitlement, error) {
 // Text reads canonical text, whose names it checks too: nothing that these rules refuse
 // was ever granted.
 func (r Rules) Text(text string) (Entitlement, error) {
-	pairs, err := connectors.Parse(text)
-	if err != nil {
-		return Entitlement{}, err
-	}
-	spec := connectors.Spec{}
-	for k, v := range pairs {
-		spec[k] = v
-	}
-	e, err := r.Spec(spec)
-	if err != nil {
-		return Entitlement{}, fmt.Errorf("entitlement %.200q: %w", text, err)
-	}
-	return e, nil
+	return connectors.ReadText(text, r.Spec)
 }
 
 // CheckName refuses names that people could not tell apart, and those that are too long.

@@ -45,21 +45,7 @@ func readSpec(spec connectors.Spec) (entitlement, error) {
 
 // readText reads canonical text, whose names it checks too: nothing that these rules
 // refuse was ever granted.
-func readText(text string) (entitlement, error) {
-	pairs, err := connectors.Parse(text)
-	if err != nil {
-		return entitlement{}, err
-	}
-	spec := connectors.Spec{}
-	for k, v := range pairs {
-		spec[k] = v
-	}
-	e, err := readSpec(spec)
-	if err != nil {
-		return entitlement{}, fmt.Errorf("entitlement %.200q: %w", text, err)
-	}
-	return e, nil
-}
+func readText(text string) (entitlement, error) { return connectors.ReadText(text, readSpec) }
 
 func (e entitlement) text() string {
 	pairs := map[string]string{}

@@ -111,21 +111,7 @@ func (e entitlement) text() string {
 
 // readText reads canonical text, whose names it checks too: nothing that these rules
 // refuse was ever granted.
-func readText(text string) (entitlement, error) {
-	pairs, err := connectors.Parse(text)
-	if err != nil {
-		return entitlement{}, err
-	}
-	spec := connectors.Spec{}
-	for k, v := range pairs {
-		spec[k] = v
-	}
-	e, err := readSpec(spec)
-	if err != nil {
-		return entitlement{}, fmt.Errorf("entitlement %.200q: %w", text, err)
-	}
-	return e, nil
-}
+func readText(text string) (entitlement, error) { return connectors.ReadText(text, readSpec) }
 
 // allowed applies the target's ceiling.
 func (c *connector) allowed(e entitlement) error {
