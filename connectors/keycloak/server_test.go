@@ -39,7 +39,7 @@ type server struct {
 }
 
 func start(t testing.TB) *server {
-	testserver.Find(t, "java", "openjdk-17-jre-headless")
+	java := testserver.Find(t, "java", "openjdk-17-jre-headless")
 	dir := testserver.Built(t, "keycloak")
 	work := t.TempDir()
 	db, err := os.ReadFile(filepath.Join(dir, "fresh", "h2.mv.db"))
@@ -52,11 +52,20 @@ func start(t testing.TB) *server {
 	t.Cleanup(transport.CloseIdleConnections)
 	s := &server{dir: dir, url: "http://" + address, http: &http.Client{Transport: transport}}
 	s.Server = testserver.Start(t, testserver.Program{
-		Path: filepath.Join(dir, "bin", "kc.sh"), Dir: work,
-		Args: []string{"start", "--optimized", "--cache=local", "--http-enabled=true", "--http-host=127.0.0.1", "--http-port=" + port, "--hostname-strict=false"},
-		Env: append(os.Environ(),
-			"JAVA_OPTS=-Xms256m -Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Djava.net.preferIPv4Stack=true",
-			"KC_DB_URL=jdbc:h2:file:"+filepath.Join(work, "h2")+";NON_KEYWORDS=VALUE;WRITE_DELAY=0"),
+		Path: java, Dir: work,
+		// What bin/kc.sh runs. The script itself would leave the server behind if it were
+		// killed. A server of seconds needs no optimizing compiler.
+		Args: []string{
+			"-Xms256m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Djava.net.preferIPv4Stack=true",
+			"--add-opens=java.base/java.util=ALL-UNNAMED", "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
+			"--add-opens=java.base/java.security=ALL-UNNAMED", "--add-opens=java.base/java.lang=ALL-UNNAMED", "--enable-native-access=ALL-UNNAMED",
+			"-Djava.util.concurrent.ForkJoinPool.common.threadFactory=io.quarkus.bootstrap.forkjoin.QuarkusForkJoinWorkerThreadFactory",
+			"-Dkc.home.dir=" + dir, "-Djboss.server.config.dir=" + filepath.Join(dir, "conf"),
+			"-Djava.util.logging.manager=org.jboss.logmanager.LogManager", "-Dpicocli.disable.closures=true",
+			"-cp", filepath.Join(dir, "lib", "quarkus-run.jar"), "io.quarkus.bootstrap.runner.QuarkusEntryPoint",
+			"start", "--optimized", "--cache=local", "--http-enabled=true", "--http-host=127.0.0.1", "--http-port=" + port, "--hostname-strict=false",
+		},
+		Env: append(os.Environ(), "KC_DB_URL=jdbc:h2:file:"+filepath.Join(work, "h2")+";NON_KEYWORDS=VALUE;WRITE_DELAY=0"),
 		Ready: func(ctx context.Context) error {
 			req, err := http.NewRequestWithContext(ctx, "GET", s.url+"/realms/master", nil)
 			if err != nil {
