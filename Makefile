@@ -54,6 +54,10 @@ lint: ## gofmt, go vet, staticcheck, govulncheck
 bench: setup ## Run the benchmarks; BENCH=REGEXP chooses
 	@go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
+.PHONY: footprint
+footprint: ## Print what unused connectors cost: size, start, idle memory (ARGS=each: a line each)
+	@scripts/footprint $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME
 	@scripts/fuzz $(FUZZTIME)
