@@ -44,7 +44,7 @@ type Server struct {
 func Token(user string) string { return user + "-token" }
 
 // Start starts a server and ends it with the test. Where a program is missing the
-// test is skipped, or fails if REQUIRE_BUILT=1 or REQUIRE_SERVERS=1.
+// test is left out, or fails with REQUIRE_BUILT=1 and REQUIRE_SERVERS=1.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	program := filepath.Join(testserver.Built(t, "kube-apiserver"), "kube-apiserver")
