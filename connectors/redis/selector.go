@@ -27,12 +27,24 @@ type selector struct {
 // rule writes the selector so that the server makes the same one of it.
 func (s selector) rule() string {
 	rules := []string{"resetchannels"}
-	for _, part := range []string{s.channels, s.keys, s.commands} {
+	for _, part := range []string{quoted(s.channels), quoted(s.keys), s.commands} {
 		if part != "" {
 			rules = append(rules, part)
 		}
 	}
 	return "(" + strings.Join(rules, " ") + ")"
+}
+
+// quoted writes patterns as the server reads them: it takes quotes off, and another
+// hand's pattern '*' would come back as one for everything.
+func quoted(patterns string) string {
+	words := strings.Split(patterns, " ")
+	for i, w := range words {
+		if strings.ContainsAny(w, quotes) {
+			words[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(w) + `"`
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // entitlement returns what a selector with our mark stands for.
