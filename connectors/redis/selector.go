@@ -47,6 +47,13 @@ func quoted(patterns string) string {
 	return strings.Join(words, " ")
 }
 
+// marked reports whether the selector is one of ours.
+func (s selector) marked() bool {
+	return slices.ContainsFunc(strings.Fields(s.keys+" "+s.channels), func(w string) bool {
+		return strings.HasPrefix(w, "~"+mark) || strings.HasPrefix(w, "&"+mark)
+	})
+}
+
 // entitlement returns what a selector with our mark stands for.
 func (s selector) entitlement() (e entitlement, ok bool) {
 	if s.other {
@@ -106,6 +113,9 @@ func (u *user) rules() []string {
 	return out
 }
 
+// errNewer is for servers whose selectors have more parts than are known here.
+var errNewer = errors.New("the server shows more of a selector than this connector knows, as a newer server may: whether it is the one that was granted cannot be told")
+
 var errOld = errors.New("the server shows no selectors: Redis 7.0 or later is needed")
 
 // readUser reads the answer of ACL GETUSER, which is nil for an account that does not
@@ -127,6 +137,9 @@ func readUser(answer any) (*user, error) {
 		}
 		for _, item := range list {
 			s, err := readSelector(item, nil)
+			if err == nil && s.other && s.marked() {
+				err = errNewer // what it stands for must not be taken for gone
+			}
 			if err != nil {
 				return err
 			}
