@@ -163,3 +163,28 @@ func TestARevokeFindsAnEntityThatWasRenamedMeanwhile(t *testing.T) {
 		t.Errorf("%v", found)
 	}
 }
+
+func TestARevokeFindsWhomItWasGivenToAfterAnotherHasTheName(t *testing.T) {
+	w := newWorld(t)
+	c := w.opened(t, nil)
+	g := gr("alice", "group", "db-admin")
+	ok(t, c.Grant(t.Context(), g, time.Time{}))
+	first := w.idOf(t, "alice")
+	w.must(t, "POST", "identity/entity/id/"+first, map[string]any{"name": "alice.cooper"}, nil)
+	w.entity(t, "alice")
+	token := w.login(t, "alice") // by her alias, which is the first one's still
+	_ = observed(t, c, g)
+	ok(t, c.Revoke(t.Context(), g))
+	ok(t, end(t, c, g))
+	w.want(t, 403, token, "GET", "auth/token/lookup-self")
+	if m := w.read(t, "db-admin").Members; len(m) > 0 {
+		t.Errorf("members are %v", m)
+	}
+	// What another hand gives to the first one after that is no more of ours.
+	w.must(t, "PUT", "identity/group/name/db-admin", map[string]any{"member_entity_ids": []string{first}}, nil)
+	ok(t, c.Grant(t.Context(), g, time.Time{}))
+	ok(t, c.Revoke(t.Context(), g))
+	if m := w.read(t, "db-admin").Members; !slices.Equal(m, []string{first}) {
+		t.Errorf("members are %v", m)
+	}
+}
