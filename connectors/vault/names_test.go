@@ -34,6 +34,7 @@ func TestTheSchemaOfSettingsAgreesWithOpen(t *testing.T) {
 	conformance.SchemasAgree(t, Driver{}, nil, []connectors.Settings{
 		{}, base(nil), base(connectors.Settings{"address": nil}), base(connectors.Settings{"address": "h:1"}), base(connectors.Settings{"address": "https://h:1/"}), base(connectors.Settings{"address": "https://h:1/x"}),
 		base(connectors.Settings{"address": "https://u@h:1"}), base(connectors.Settings{"groups": nil}), base(connectors.Settings{"groups": []any{}}), base(connectors.Settings{"groups": []any{"a/b"}}),
+		base(connectors.Settings{"groups": []any{"a  b"}}), base(connectors.Settings{"groups": []any{"Tenure-policy-a"}}), base(connectors.Settings{"policies": []any{"a//b"}}), base(connectors.Settings{"policies": []any{"a/../b"}}),
 		base(connectors.Settings{"groups": nil, "policies": []any{"a/b"}}), base(connectors.Settings{"policies": []any{"root"}}), base(connectors.Settings{"policies": []any{"A"}}),
 		base(connectors.Settings{"mounts": []any{"oidc", "ldap/corp"}}), base(connectors.Settings{"mounts": []any{"auth/"}}), base(connectors.Settings{"endTokens": "false"}), base(connectors.Settings{"endTokens": "no"}),
 		base(connectors.Settings{"token": nil}), base(connectors.Settings{"token": "a b"}), base(connectors.Settings{"tokenFile": "/x"}), base(connectors.Settings{"token": nil, "tokenFile": "/x"}),
