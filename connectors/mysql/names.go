@@ -26,7 +26,7 @@ func (a account) String() string {
 func (a account) sql() string { return quote(a.user) + "@" + quote(a.host) }
 
 // ofServer reports whether an account is one that the server makes for its own views and
-// plug-ins: without a password, with rights on the grant tables, and locked.
+// plug-ins: nobody's, locked, and with rights on its own tables.
 func ofServer(user string) bool {
 	return slices.Contains([]string{"mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema"}, user)
 }

@@ -1,6 +1,9 @@
 package redis
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +38,37 @@ func TestAPatternIsHeldAsItIsWrittenOrRefused(t *testing.T) {
 		refused(t, err, "quote")
 		_, err = Driver{}.Open(t.Context(), "cache", connectors.Settings{"address": "127.0.0.1:1", "user": "u", "password": "p", "keys": []string{pattern}})
 		refused(t, err, "quote")
+	}
+}
+
+func TestEveryPatternSurvivesARestart(t *testing.T) {
+	var all []string
+	for r := '!'; r <= '~'; r++ {
+		if !strings.ContainsRune(`()"'`, r) {
+			all = append(all, "a"+string(r)+"b"+string(r))
+		}
+	}
+	s := start(t)
+	c := s.opened(t, nil)
+	g := gr("alice", connectors.Spec{"commands": "get", "keys": append(all, "größe:*")})
+	ok(t, c.Grant(t.Context(), g, time.Time{}))
+	s.Restart(t)
+	if !has(t, c, g) {
+		t.Error(s.line(t, "alice"))
+	}
+
+	dir := t.TempDir()
+	file := filepath.Join(dir, "redis.conf")
+	ok(t, os.WriteFile(file, []byte("user default off\nuser admin on >root ~* &* +@all\n"), 0o600))
+	s = run(t, dir, file)
+	s.scene2(t)
+	c = s.opened(t, connectors.Settings{"save": saveConfig})
+	all = slices.DeleteFunc(all, func(p string) bool { return strings.Contains(p, `\`) })
+	g = gr("alice", connectors.Spec{"commands": "get", "keys": all})
+	ok(t, c.Grant(t.Context(), g, time.Time{}))
+	s.Restart(t)
+	if !has(t, c, g) {
+		t.Error(s.line(t, "alice"))
 	}
 }
 
