@@ -300,3 +300,38 @@ func TestTheSchemasAgreeWithTheCode(t *testing.T) {
 		{"url": "https://h", "user": "u", "tags": []any{"a b"}}, {"url": "https://h", "user": "u", "password": "p", "passwordFile": "/dev/null"}, {"url": "https://h", "user": "u", "address": "x"},
 	})
 }
+
+func TestConnectionsThatDoNotGoKeepBackNoOtherForEver(t *testing.T) {
+	var ended atomic.Bool
+	c := wired(t, func(w http.ResponseWriter, r *http.Request) {
+		name := strings.TrimPrefix(r.URL.Path, "/api/connections/username/")
+		switch {
+		case r.Method == http.MethodGet && name != r.URL.Path && (name != "zoe" || !ended.Load()):
+			fmt.Fprintf(w, `[{"name":"one","vhost":"shop","user":%q}]`, name)
+		case r.Method == http.MethodGet && name != r.URL.Path:
+			fmt.Fprint(w, "[]")
+		default:
+			if r.Method == http.MethodDelete && name == "zoe" {
+				ended.Store(true)
+			}
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"error":"Object Not Found","reason":"Not Found"}`)
+		}
+	})
+	lost := []grants.Grant{gr("zoe", spec("shop", "read", "resource", "orders"))}
+	for i := range parallel {
+		lost = append(lost, gr(fmt.Sprintf("alice%d", i), spec("shop", "read", "resource", "orders")))
+	}
+	for range 1000 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		err := c.EndSessions(ctx, lost)
+		cancel()
+		if err == nil {
+			t.Fatal("connections are there, and it is no error")
+		}
+		if ended.Load() {
+			return
+		}
+	}
+	t.Error("those that stay keep back another")
+}
