@@ -189,3 +189,18 @@ func TestARevokeFindsWhomItWasGivenToAfterAnotherHasTheName(t *testing.T) {
 		t.Errorf("members are %v", m)
 	}
 }
+
+func TestARevokeFindsAnEntityThatHasAnExactNameByNow(t *testing.T) {
+	w := newWorld(t)
+	odd := w.entity(t, "userpass/mallory")
+	mounts := connectors.Settings{"mounts": []string{"userpass"}}
+	g := gr("id:"+odd, "group", "db-admin")
+	ok(t, w.opened(t, mounts).Grant(t.Context(), g, time.Time{}))
+	w.must(t, "POST", "identity/entity/id/"+odd, map[string]any{"name": "mallory"}, nil)
+	c := w.opened(t, mounts)
+	refused(t, c.Grant(t.Context(), g, time.Time{}), "id:")
+	ok(t, c.Revoke(t.Context(), g))
+	if m := w.read(t, "db-admin").Members; len(m) > 0 {
+		t.Errorf("members are %v", m)
+	}
+}
