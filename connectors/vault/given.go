@@ -36,8 +36,8 @@ func (c *connector) took(g grants.Grant) {
 }
 
 // losers returns the entities that a revoke is about: who the account may have stood
-// for, and to whom it was given in the life of this connector. With ended, also those
-// from whom it is taken already.
+// for, and to whom it was given in the life of this connector and not by another name,
+// too. With ended, also those from whom it is taken already.
 func (c *connector) losers(p people, g grants.Grant, ended bool) []string {
 	ids := map[string]bool{}
 	for _, id := range p.all(g.Account) {
@@ -46,7 +46,21 @@ func (c *connector) losers(p people, g grants.Grant, ended bool) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if have := c.given[g]; have != nil && (ended || !have.revoked) {
-		maps.Copy(ids, have.entities)
+		for id := range have.entities {
+			if !c.givenOtherwise(g, id) {
+				ids[id] = true
+			}
+		}
 	}
 	return slices.Sorted(maps.Keys(ids))
+}
+
+// givenOtherwise reports whether an entity has been given the same by another name too.
+func (c *connector) givenOtherwise(g grants.Grant, id string) bool {
+	for other, have := range c.given {
+		if other.Entitlement == g.Entitlement && other.Account != g.Account && !have.revoked && have.entities[id] {
+			return true
+		}
+	}
+	return false
 }

@@ -181,6 +181,19 @@ func TestARevokeFindsWhomItWasGivenToAfterAnotherHasTheName(t *testing.T) {
 	if m := w.read(t, "db-admin").Members; len(m) > 0 {
 		t.Errorf("members are %v", m)
 	}
+	// What she is given by her new name does not end with the old one.
+	cooper := gr("alice.cooper", "group", "db-admin")
+	w.must(t, "POST", "identity/entity/id/"+w.idOf(t, "alice"), map[string]any{"name": "somebody"}, nil)
+	w.must(t, "POST", "identity/entity/id/"+first, map[string]any{"name": "alice"}, nil)
+	ok(t, c.Grant(t.Context(), g, time.Time{}))
+	w.must(t, "POST", "identity/entity/id/"+first, map[string]any{"name": "alice.cooper"}, nil)
+	w.entity(t, "alice")
+	ok(t, c.Grant(t.Context(), cooper, time.Time{}))
+	ok(t, c.Revoke(t.Context(), g))
+	if m := w.read(t, "db-admin").Members; !slices.Equal(m, []string{first}) {
+		t.Errorf("members are %v", m)
+	}
+	ok(t, c.Revoke(t.Context(), cooper))
 	// What another hand gives to the first one after that is no more of ours.
 	w.must(t, "PUT", "identity/group/name/db-admin", map[string]any{"member_entity_ids": []string{first}}, nil)
 	ok(t, c.Grant(t.Context(), g, time.Time{}))
