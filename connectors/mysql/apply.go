@@ -104,6 +104,8 @@ func (b *batch) judge(ctx context.Context) error {
 			b.fix(i, nil) // no such account can hold anything
 		case acc.user == b.user:
 			b.fix(i, errors.New("the account is the reconciler's own: without its rights it could end nobody's access"))
+		case e.unlocked && !a.Revoke && ofServer(acc.user):
+			b.fix(i, errors.New("the account is the server's own, and locked so that nobody can log in as it"))
 		default:
 			some[acc] = true
 			if err := b.allowed(b.server, e); err != nil && !a.Revoke {

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -21,14 +22,14 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 	if n := major(s.version); s.maria && n < 1005 || !s.maria && n < 800 {
 		miss("server version %s is too old: want MariaDB 10.5 or MySQL 8.0, or later", s.version)
 	}
-	var me account
-	var name string
-	var readOnly bool
-	if err := c.db.QueryRowContext(ctx, "SELECT CURRENT_USER(), @@read_only").Scan(&name, &readOnly); err != nil {
+	me, err := c.me(ctx)
+	if err != nil {
 		return append(errs, c.wrap("check", err))
 	}
-	if i := strings.LastIndexByte(name, '@'); i >= 0 {
-		me = account{name[:i], name[i+1:]}
+	name := me.user + "@" + me.host
+	var readOnly bool
+	if err := c.db.QueryRowContext(ctx, "SELECT @@read_only").Scan(&readOnly); err != nil {
+		return append(errs, c.wrap("check", err))
 	}
 	if readOnly {
 		miss("the server is read-only; connect to the primary")
@@ -131,6 +132,19 @@ func (c *connector) unreadable(ctx context.Context, s server) (tables []string) 
 		}
 	}
 	return tables
+}
+
+// me returns the account that the server takes this login for.
+func (c *connector) me(ctx context.Context) (account, error) {
+	var name string
+	if err := c.db.QueryRowContext(ctx, "SELECT CURRENT_USER()").Scan(&name); err != nil {
+		return account{}, err
+	}
+	i := strings.LastIndexByte(name, '@')
+	if i < 0 {
+		return account{}, errors.New("the server's name for the reconciler's own account cannot be read")
+	}
+	return account{name[:i], name[i+1:]}, nil
 }
 
 // global returns this login's global privileges, and those that it may hand on.

@@ -115,3 +115,33 @@ func TestAccountsAreLockedOnlyWhereTheTargetAllowsIt(t *testing.T) {
 	}
 	refused(t, opened(t, s, locking).Revoke(t.Context(), gr("tenure", unlocked)), "the reconciler's own")
 }
+
+func TestTheServersOwnAccountsStayLocked(t *testing.T) {
+	s := startLocked(t)
+	c := opened(t, s, locking)
+	refused(t, c.Grant(t.Context(), gr("mariadb.sys@localhost", unlocked), time.Time{}), "the server's own")
+	ok(t, c.Revoke(t.Context(), gr("mariadb.sys@localhost", unlocked)))
+}
+
+func TestSessionsThatTheServerHidesAreAnError(t *testing.T) {
+	s := startLocked(t)
+	c := opened(t, s, locking)
+	g := gr("alice", unlocked)
+	ok(t, c.Grant(t.Context(), g, time.Time{}))
+	conn, err := s.As(t, "alice", "", "").Conn(t.Context())
+	ok(t, err)
+	defer conn.Close()
+	s.Exec(t, "REVOKE PROCESS ON *.* FROM tenure")
+	// A login has the rights that it had when it came.
+	c = opened(t, s, locking)
+	ok(t, c.Revoke(t.Context(), g))
+	ender, _ := connectors.AsSessionEnder(c)
+	refused(t, ender.EndSessions(t.Context(), []grants.Grant{g}), "PROCESS", "doctor")
+	s.Exec(t, "GRANT PROCESS ON *.* TO tenure")
+	c = opened(t, s, locking)
+	ender, _ = connectors.AsSessionEnder(c)
+	ok(t, ender.EndSessions(t.Context(), []grants.Grant{g}))
+	if conn.PingContext(t.Context()) == nil {
+		t.Error("the session lives")
+	}
+}

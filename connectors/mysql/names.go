@@ -3,6 +3,7 @@ package mysql
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -23,6 +24,12 @@ func (a account) String() string {
 }
 
 func (a account) sql() string { return quote(a.user) + "@" + quote(a.host) }
+
+// ofServer reports whether an account is one that the server makes for its own views and
+// plug-ins: nobody's, locked, and with rights on its own tables.
+func ofServer(user string) bool {
+	return slices.Contains([]string{"mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema"}, user)
+}
 
 // readAccount reads what String writes, and nothing else.
 func readAccount(text string) (account, error) {

@@ -34,12 +34,15 @@ func (c *connector) EndSessions(ctx context.Context, lost []grants.Grant) error 
 		if err != nil {
 			return c.wrap("end sessions", err)
 		}
-		if a, err := readAccount(g.Account); err == nil { // else it cannot have a session
+		if a, err := readAccount(g.Account); err == nil && a.user != c.user { // else it cannot have a session, or is ours
 			items[held{a, e}] = true
 		}
 	}
 	err := retry(ctx, func() error {
 		users, err := c.without(ctx, items)
+		if err == nil && len(users) > 0 {
+			err = c.seesAll(ctx)
+		}
 		if err == nil {
 			err = c.end(ctx, users)
 		}
@@ -121,6 +124,22 @@ func reaches(above map[string][]account, role string, a account) bool {
 	return false
 }
 
+// seesAll is an error where the server would show this login its own sessions only,
+// which it does without a word.
+func (c *connector) seesAll(ctx context.Context) error {
+	me, err := c.me(ctx)
+	if err != nil {
+		return err
+	}
+	own, _, err := c.global(ctx, me)
+	if err == nil && !own["PROCESS"] {
+		err = errNoProcess
+	}
+	return err
+}
+
+var errNoProcess = errors.New("the reconciler's own login lacks the right PROCESS, so that the server hides other people's sessions from it; doctor names what is missing")
+
 // end kills the sessions that these users have now and waits until they are gone.
 func (c *connector) end(ctx context.Context, users []string) error {
 	ctx, cancel := context.WithTimeout(ctx, sessionWait)
@@ -138,11 +157,13 @@ func (c *connector) end(ctx context.Context, users []string) error {
 			return err
 		}
 		if len(told) == 0 {
+			var errs []error
 			for _, id := range left {
 				told[id] = true
-				if err := c.kill(ctx, id); err != nil {
-					return err
-				}
+				errs = append(errs, c.kill(ctx, id))
+			}
+			if err := errors.Join(errs...); err != nil {
+				return err
 			}
 		}
 		select {

@@ -92,10 +92,12 @@ func (b *batch) run(ctx context.Context) error {
 		case b.writing <- struct{}{}:
 		}
 		failed := each(todo, func(k key) error {
-			if k.vhost == "" {
-				return b.changeTags(ctx, k.account, want[k])
-			}
-			return b.changeRow(ctx, k, want[k])
+			return b.api.again(ctx, func() error { // from the reading on
+				if k.vhost == "" {
+					return b.changeTags(ctx, k.account, want[k])
+				}
+				return b.changeRow(ctx, k, want[k])
+			})
 		})
 		<-b.writing
 		for i, err := range failed {

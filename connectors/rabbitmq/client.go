@@ -25,7 +25,8 @@ const (
 )
 
 // client speaks the HTTP API of the management plug-in, as its own page /api describes
-// it. Each request may be made twice: all of them say what shall be.
+// it. Requests are made again where that can help, but for those that write back what
+// was read: see put.
 type client struct {
 	base           string
 	user, password string
@@ -79,6 +80,9 @@ func (r *refusal) Error() string {
 	if r.status == http.StatusUnauthorized || r.status == http.StatusForbidden {
 		text += " (see the reconciler's own account and its tag administrator)"
 	}
+	if r.status == http.StatusNotFound && r.reason == "" {
+		text += " (there is no API of RabbitMQ's management plug-in at the setting url)"
+	}
 	return text
 }
 
@@ -86,6 +90,13 @@ func (r *refusal) Error() string {
 func refused(err error, status int) bool {
 	var r *refusal
 	return errors.As(err, &r) && r.status == status
+}
+
+// missing reports whether the broker itself says that there is no such thing: a page of
+// a proxy, or of another server, does not have its words.
+func missing(err error) bool {
+	var r *refusal
+	return errors.As(err, &r) && r.status == http.StatusNotFound && r.reason != ""
 }
 
 // path joins segments, each escaped as a whole.
@@ -101,7 +112,7 @@ func path(segments ...string) string {
 func (c *client) get(ctx context.Context, path string, into any) (ok bool, err error) {
 	for i := 1; ; i++ {
 		body, _, err := c.try(ctx, http.MethodGet, path, nil)
-		if refused(err, http.StatusNotFound) {
+		if missing(err) {
 			return false, nil
 		}
 		if err != nil {
@@ -122,20 +133,21 @@ func (c *client) get(ctx context.Context, path string, into any) (ok bool, err e
 	}
 }
 
-// put writes a resource; made is true where it did not exist before.
+// put writes a resource, in one try: what it is made from has to be read again before
+// another. Made is true where the resource did not exist before.
 func (c *client) put(ctx context.Context, path string, value any) (made bool, err error) {
 	body, err := json.Marshal(value)
 	if err != nil {
 		return false, err
 	}
-	_, status, err := c.try(ctx, http.MethodPut, path, body)
+	_, status, err := c.once(ctx, http.MethodPut, path, body)
 	return status == http.StatusCreated, err
 }
 
 // remove deletes a resource; one that does not exist is fine.
 func (c *client) remove(ctx context.Context, path string) error {
 	_, _, err := c.try(ctx, http.MethodDelete, path, nil)
-	if refused(err, http.StatusNotFound) {
+	if missing(err) {
 		return nil
 	}
 	return err
@@ -143,18 +155,27 @@ func (c *client) remove(ctx context.Context, path string) error {
 
 // try repeats a request while it fails in a way that another try can mend.
 func (c *client) try(ctx context.Context, method, path string, body []byte) (answer []byte, status int, err error) {
-	for i := 1; ; i++ {
+	err = c.again(ctx, func() (err error) {
 		answer, status, err = c.once(ctx, method, path, body)
+		return err
+	})
+	return answer, status, err
+}
+
+// again repeats f while it fails in a way that another try can mend.
+func (c *client) again(ctx context.Context, f func() error) error {
+	for i := 1; ; i++ {
+		err := f()
 		pause, again := retryable(err)
 		if err == nil || i >= c.attempts || !again || ctx.Err() != nil {
-			return answer, status, err
+			return err
 		}
 		if pause == 0 {
 			pause = time.Duration(i) * 50 * time.Millisecond
 		}
 		select {
 		case <-ctx.Done():
-			return nil, 0, err
+			return err
 		case <-time.After(min(pause, maxPause)):
 		}
 	}

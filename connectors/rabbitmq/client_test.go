@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,7 +58,7 @@ func TestAnAnswerThatCannotBeReadIsAnError(t *testing.T) {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code); fmt.Fprint(w, body) }
 	}
 	for name, answer := range map[string]http.HandlerFunc{
-		"401": status(401, `{"error":"not_authorized","reason":"Login failed"}`), "403": status(403, ""), "409": status(409, "{}"), "429": status(429, "slow"), "500": status(500, "<html>"),
+		"401": status(401, `{"error":"not_authorized","reason":"Login failed"}`), "403": status(403, ""), "404 of a proxy": status(404, "<html>not here</html>"), "404 of another server": status(404, "{}"), "409": status(409, "{}"), "429": status(429, "slow"), "500": status(500, "<html>"),
 		"302": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
 		"cut": cut, "garbage": status(200, "<html>hello</html>"), "null": status(200, "null"), "word": status(200, `"not_found"`), "half": status(200, `[{"user":"alice"`),
 		"no names": status(200, `[{}]`), "another": status(200, `{"user":"bob","vhost":"shop","name":"bob"}`), "nothing": status(200, ""),
@@ -123,6 +125,37 @@ func TestABusyBrokerIsAskedAgainAsItSays(t *testing.T) {
 	}
 }
 
+func TestWhatAnotherHandWritesWhileTheBrokerIsBusyStays(t *testing.T) {
+	for _, of := range []connectors.Spec{spec("shop", "read", "resource", "orders"), {"tag": "monitoring"}} {
+		var mu sync.Mutex
+		now := map[string]any{"user": "alice", "vhost": "shop", "configure": "", "write": "", "read": "^old", "name": "alice", "password_hash": "x", "hashing_algorithm": "y", "tags": []string{"old"}}
+		puts := 0
+		c := wired(t, func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			if r.Method == http.MethodGet {
+				_ = json.NewEncoder(w).Encode(now)
+				return
+			}
+			if puts++; puts == 1 {
+				now["read"], now["tags"] = "^new", []string{"new"} // by another hand
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			if err := json.NewDecoder(r.Body).Decode(&now); err != nil {
+				t.Error(err)
+			}
+			w.WriteHeader(http.StatusNoContent)
+		})
+		if err := c.Grant(t.Context(), gr("alice", of), time.Time{}); err != nil {
+			t.Error(err)
+		}
+		if text := fmt.Sprint(now["read"], now["tags"]); strings.Contains(text, "old") || !strings.Contains(text, "new") {
+			t.Errorf("what another hand wrote is lost: %s", text)
+		}
+	}
+}
+
 func TestACallEndsWithItsContext(t *testing.T) {
 	hang := make(chan struct{})
 	c := wired(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -148,7 +181,8 @@ func TestConnectionsThatDoNotGoAreAnError(t *testing.T) {
 		case r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/api/connections/username/"):
 			fmt.Fprint(w, `[{"name":"one","vhost":"shop","user":"alice"},{"name":"two","vhost":"other","user":"alice"}]`)
 		default:
-			http.NotFound(w, r)
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"error":"Object Not Found","reason":"Not Found"}`)
 		}
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -265,4 +299,39 @@ func TestTheSchemasAgreeWithTheCode(t *testing.T) {
 		{"url": "https://h", "user": "u", "vhosts": []any{""}}, {"url": "https://h", "user": "u", "everything": []any{".."}}, {"url": "https://h", "user": "u", "tags": []any{"administrator"}},
 		{"url": "https://h", "user": "u", "tags": []any{"a b"}}, {"url": "https://h", "user": "u", "password": "p", "passwordFile": "/dev/null"}, {"url": "https://h", "user": "u", "address": "x"},
 	})
+}
+
+func TestConnectionsThatDoNotGoKeepBackNoOtherForEver(t *testing.T) {
+	var ended atomic.Bool
+	c := wired(t, func(w http.ResponseWriter, r *http.Request) {
+		name := strings.TrimPrefix(r.URL.Path, "/api/connections/username/")
+		switch {
+		case r.Method == http.MethodGet && name != r.URL.Path && (name != "zoe" || !ended.Load()):
+			fmt.Fprintf(w, `[{"name":"one","vhost":"shop","user":%q}]`, name)
+		case r.Method == http.MethodGet && name != r.URL.Path:
+			fmt.Fprint(w, "[]")
+		default:
+			if r.Method == http.MethodDelete && name == "zoe" {
+				ended.Store(true)
+			}
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"error":"Object Not Found","reason":"Not Found"}`)
+		}
+	})
+	lost := []grants.Grant{gr("zoe", spec("shop", "read", "resource", "orders"))}
+	for i := range parallel {
+		lost = append(lost, gr(fmt.Sprintf("alice%d", i), spec("shop", "read", "resource", "orders")))
+	}
+	for range 1000 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		err := c.EndSessions(ctx, lost)
+		cancel()
+		if err == nil {
+			t.Fatal("connections are there, and it is no error")
+		}
+		if ended.Load() {
+			return
+		}
+	}
+	t.Error("those that stay keep back another")
 }

@@ -61,7 +61,9 @@ func (c *connector) EndSessions(ctx context.Context, lost []grants.Grant) error 
 	}
 	ctx, cancel := context.WithTimeout(ctx, sessionWait)
 	defer cancel()
-	errs := each(slices.Sorted(maps.Keys(byAccount)), func(name string) error {
+	// In no order: those whose connections do not go must not keep back the same others
+	// at every try.
+	errs := each(slices.Collect(maps.Keys(byAccount)), func(name string) error {
 		in, err := c.without(ctx, name, byAccount[name])
 		if err == nil && len(in) > 0 {
 			err = c.end(ctx, name, in)

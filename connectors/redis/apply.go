@@ -175,9 +175,13 @@ func (b *batch) plans(ctx context.Context) ([]*plan, error) {
 			b.gone(name)
 			continue
 		}
+		if u.root.other { // a selector of ours would not be found again
+			b.newer(name)
+		}
 		p := &plan{account: name, now: u, remove: map[entitlement]bool{}}
 		for e, there := range want[name] {
 			switch has := u.has(e); {
+			case there && !has && u.root.other:
 			case there && !has:
 				p.add = append(p.add, e)
 			case !there && has:
@@ -201,6 +205,15 @@ func (b *batch) gone(account string) {
 		b.fix(i, nil)
 		if !a.Revoke {
 			b.fix(i, fmt.Errorf("%q: %w", account, connectors.ErrNoAccount))
+		}
+	}
+}
+
+// newer refuses grants to an account that has more to it than is known here.
+func (b *batch) newer(account string) {
+	for i, a := range b.acts {
+		if !b.fixed[i] && !a.Revoke && a.Grant.Account == account {
+			b.fix(i, errNewer)
 		}
 	}
 }

@@ -116,14 +116,14 @@ func TestTheSchemasAgreeWithTheCode(t *testing.T) {
 		{}, {"commands": "get"}, {"commands": "get|x"}, {"commands": "@read"}, {"commands": "get @read"}, {"commands": []any{"get", "@read"}}, {"commands": []any{}},
 		{"commands": "GET", "keys": "x"}, {"commands": "get set", "keys": "x y"}, {"commands": "get  set", "keys": "x"}, {"commands": "get ", "keys": "x"},
 		{"commands": []any{"get set"}, "keys": "x"}, {"commands": []any{"get"}, "keys": []any{"x y"}}, {"commands": "get", "keys": ""}, {"commands": "get", "keys": []any{}},
-		{"commands": "get", "keys": "a(b"}, {"commands": "get", "keys": "a)"}, {"commands": "get", "keys": "~a"}, {"commands": "get", "keys": "%R~a"},
+		{"commands": "get", "keys": "a(b"}, {"commands": "get", "keys": "a)"}, {"commands": "get", "keys": "~a"}, {"commands": "get", "keys": "%R~a"}, {"commands": "get", "keys": "'*'"}, {"commands": "get", "keys": `a"`},
 		{"commands": "publish", "channels": "x"}, {"commands": "publish", "channels": "&x"}, {"commands": "publish", "channels": []any{"x", "y"}},
 		{"commands": "get", "keys": "a", "channels": "b"}, {"commands": 1, "keys": "a"}, {"commands": "get", "keys": 1}, {"keys": "a"}, {"commands": "get", "key": "a"},
 	}, []connectors.Settings{
-		{}, {"address": "h:1"}, {"address": "h:1", "user": "u"}, {"address": "h", "user": "u"}, {"address": "h:", "user": "u"}, {"address": "h:1", "user": ""},
-		{"address": "h:1", "user": "u", "save": "config"}, {"address": "h:1", "user": "u", "save": "none"}, {"address": "h:1", "user": "u", "plainText": "true"},
-		{"address": "h:1", "user": "u", "plainText": "yes"}, {"address": "h:1", "user": "u", "commands": []any{"@read", "get"}}, {"address": "h:1", "user": "u", "commands": []any{"GET"}},
-		{"address": "h:1", "user": "u", "keys": []any{"*"}}, {"address": "h:1", "user": "u", "keys": []any{"a b"}}, {"address": "h:1", "user": "u", "channels": []any{"&x"}},
-		{"address": "h:1", "user": "u", "password": "p", "passwordFile": "/dev/null"}, {"address": "h:1", "user": "u", "url": "x"},
+		{}, {"address": "h:1", "user": "u"}, {"address": "h:1", "user": "u", "password": ""}, {"address": "h:1", "password": "p"}, {"address": "h:1", "user": "u", "password": "p"}, {"address": "h", "user": "u", "password": "p"}, {"address": "h:", "user": "u", "password": "p"}, {"address": "h:1", "user": ""},
+		{"address": "h:1", "user": "u", "password": "p", "save": "config"}, {"address": "h:1", "user": "u", "password": "p", "save": "none"}, {"address": "h:1", "user": "u", "password": "p", "plainText": "true"},
+		{"address": "h:1", "user": "u", "password": "p", "plainText": "yes"}, {"address": "h:1", "user": "u", "password": "p", "commands": []any{"@read", "get"}}, {"address": "h:1", "user": "u", "password": "p", "commands": []any{"GET"}},
+		{"address": "h:1", "user": "u", "password": "p", "keys": []any{"*"}}, {"address": "h:1", "user": "u", "password": "p", "keys": []any{"a b"}}, {"address": "h:1", "user": "u", "password": "p", "channels": []any{"&x"}},
+		{"address": "h:1", "user": "u", "password": "p", "passwordFile": "/dev/null"}, {"address": "h:1", "user": "u", "password": "p", "url": "x"},
 	})
 }

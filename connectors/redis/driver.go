@@ -41,13 +41,13 @@ func (Driver) Canonical(spec connectors.Spec) (string, error) {
 type settings struct {
 	Address   string   `setting:"address,required"` // host:port
 	User      string   `setting:"user,required"`
-	Password  string   `setting:"password,file"`
-	CA        string   `setting:"ca,file"`   // PEM; default: the system's
-	PlainText bool     `setting:"plainText"` // allow a connection without TLS to another machine
-	Commands  []string `setting:"commands"`  // the only commands and categories that may be granted
-	Keys      []string `setting:"keys"`      // the only patterns of keys
-	Channels  []string `setting:"channels"`  // the only patterns of channels
-	Save      string   `setting:"save"`      // how the server keeps access lists: saveACLFile or saveConfig
+	Password  string   `setting:"password,file,required"` // without one the client would not log in, and be the account default
+	CA        string   `setting:"ca,file"`                // PEM; default: the system's
+	PlainText bool     `setting:"plainText"`              // allow a connection without TLS to another machine
+	Commands  []string `setting:"commands"`               // the only commands and categories that may be granted
+	Keys      []string `setting:"keys"`                   // the only patterns of keys
+	Channels  []string `setting:"channels"`               // the only patterns of channels
+	Save      string   `setting:"save"`                   // how the server keeps access lists: saveACLFile or saveConfig
 }
 
 // How the server keeps its access lists over a restart.

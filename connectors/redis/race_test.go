@@ -194,9 +194,15 @@ func TestAnswersToGetUserAreReadWhole(t *testing.T) {
 			t.Errorf("%s: %+v", name, u)
 		}
 	}
-	// A later server that knows more: such a selector is not taken for ours.
-	more := append(append([]any{}, full[:11]...), []any{append(append([]any{}, sel...), "databases", "0")})
-	u, err = readUser(more)
+	// A later server that knows more: one of ours must not be taken for gone, and one of
+	// another hand is not ours.
+	newer := func(sel []any) []any {
+		return append(append([]any{}, full[:11]...), []any{append(append([]any{}, sel...), "databases", "0")})
+	}
+	if u, err := readUser(newer(sel)); !errors.Is(err, errNewer) {
+		t.Errorf("%+v, %v", u, err)
+	}
+	u, err = readUser(newer([]any{"commands", "-@all +get", "keys", "~orders:*", "channels", ""}))
 	ok(t, err)
 	if u.has(entitlement{commands: "get", keys: "orders:*"}) || !u.selectors[0].other {
 		t.Errorf("%+v", u)
@@ -207,8 +213,8 @@ func TestSettingsAreStrictAndKeepSecrets(t *testing.T) {
 	for word, set := range map[string]connectors.Settings{
 		"host:port": {"address": "cache.example.com", "user": "u", "password": "hunter2"},
 		"save":      {"address": "h:1", "user": "u", "password": "hunter2", "save": "never"},
-		"ca":        {"address": "h:1", "user": "u", "ca": "hunter2"},
-		"plainText": {"address": "h:1", "user": "u", "ca": "hunter2", "plainText": true},
+		"ca":        {"address": "h:1", "user": "u", "password": "x", "ca": "hunter2"},
+		"plainText": {"address": "h:1", "user": "u", "password": "x", "ca": "hunter2", "plainText": true},
 		"password":  {"address": "h:1", "user": "u", "pasword": "hunter2"},
 	} {
 		_, err := Driver{}.Open(t.Context(), "cache", set)

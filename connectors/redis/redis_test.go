@@ -159,7 +159,7 @@ func TestAServerWithoutAnACLFileKeepsItInItsConfiguration(t *testing.T) {
 	g, h := gr("alice", spec("@read", "orders:*")), gr("bob", spec("@read", "orders:*"))
 	ok(t, c.Grant(t.Context(), g, time.Time{}))
 	ok(t, c.Grant(t.Context(), h, time.Time{}))
-	refused(t, c.Grant(t.Context(), gr("alice", spec("get", `say"hi"`)), time.Time{}), "quotes")
+	refused(t, c.Grant(t.Context(), gr("alice", spec("get", `\*x`)), time.Time{}), "quotes")
 	refused(t, c.Grant(t.Context(), gr(`a'b`, spec("get", "x")), time.Time{}), "quotes")
 	ok(t, c.Revoke(t.Context(), g))
 	s.Restart(t)

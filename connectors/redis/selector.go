@@ -27,12 +27,31 @@ type selector struct {
 // rule writes the selector so that the server makes the same one of it.
 func (s selector) rule() string {
 	rules := []string{"resetchannels"}
-	for _, part := range []string{s.channels, s.keys, s.commands} {
+	for _, part := range []string{quoted(s.channels), quoted(s.keys), s.commands} {
 		if part != "" {
 			rules = append(rules, part)
 		}
 	}
 	return "(" + strings.Join(rules, " ") + ")"
+}
+
+// quoted writes patterns as the server reads them: it takes quotes off, and another
+// hand's pattern '*' would come back as one for everything.
+func quoted(patterns string) string {
+	words := strings.Split(patterns, " ")
+	for i, w := range words {
+		if strings.ContainsAny(w, quotes) {
+			words[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(w) + `"`
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// marked reports whether the selector is one of ours.
+func (s selector) marked() bool {
+	return slices.ContainsFunc(strings.Fields(s.keys+" "+s.channels), func(w string) bool {
+		return strings.HasPrefix(w, "~"+mark) || strings.HasPrefix(w, "&"+mark)
+	})
 }
 
 // entitlement returns what a selector with our mark stands for.
@@ -94,6 +113,9 @@ func (u *user) rules() []string {
 	return out
 }
 
+// errNewer is for servers whose selectors have more parts than are known here.
+var errNewer = errors.New("the server shows more of a selector than this connector knows, as a newer server may: whether it is the one that was granted cannot be told")
+
 var errOld = errors.New("the server shows no selectors: Redis 7.0 or later is needed")
 
 // readUser reads the answer of ACL GETUSER, which is nil for an account that does not
@@ -115,6 +137,9 @@ func readUser(answer any) (*user, error) {
 		}
 		for _, item := range list {
 			s, err := readSelector(item, nil)
+			if err == nil && s.other && s.marked() {
+				err = errNewer // what it stands for must not be taken for gone
+			}
 			if err != nil {
 				return err
 			}

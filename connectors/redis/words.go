@@ -38,6 +38,10 @@ func checkKey(word string) error {
 	return checkPattern(word)
 }
 
+// quotes are what the server takes off the words of a selector, as a shell does
+// (sdssplitargs in its sds.c).
+const quotes = `"'`
+
 // checkPattern refuses what access lists could not hold: they are lists of words in
 // which parentheses begin and end selectors.
 func checkPattern(word string) error {
@@ -49,6 +53,8 @@ func checkPattern(word string) error {
 		return fmt.Errorf("pattern %+.80q has a space, which access lists cannot hold; ? stands for any character", word)
 	case strings.ContainsAny(word, "()"):
 		return fmt.Errorf("pattern %+.80q has a parenthesis, which access lists cannot hold; ? stands for any character", word)
+	case strings.ContainsAny(word, quotes):
+		return fmt.Errorf("pattern %+.80q has a quote, which the server would take off: it reads '*' as *; ? stands for any character", word)
 	case strings.HasPrefix(word, "~") || strings.HasPrefix(word, "&"):
 		return fmt.Errorf("pattern %+.80q: write it without the sign before it", word)
 	case strings.HasPrefix(word, mark):

@@ -100,6 +100,11 @@ func (b *batch) run(ctx context.Context, p people, list []int) {
 		err := b.c.change(ctx, b.e, want)
 		if err == nil {
 			b.attached(ctx, revoked)
+			for _, i := range list {
+				if b.acts[i].Revoke && b.errs[i] == nil {
+					b.c.took(b.acts[i].Grant)
+				}
+			}
 			return
 		}
 		if unknownMember(err) && again < 3 && ctx.Err() == nil {
@@ -129,7 +134,7 @@ func (b *batch) want(p people, list []int) (want map[string]bool, revoked map[st
 		a := b.acts[i]
 		var ids []string
 		if a.Revoke {
-			ids = p.all(a.Grant.Account)
+			ids = b.c.losers(p, a.Grant, false)
 		} else {
 			id, err := p.who(a.Grant.Account)
 			if err != nil {
@@ -145,6 +150,8 @@ func (b *batch) want(p people, list []int) (want map[string]bool, revoked map[st
 		for _, id := range ids {
 			if a.Revoke {
 				revoked[id] = i
+			} else {
+				b.c.gives(a.Grant, id)
 			}
 			want[id] = want[id] || !a.Revoke // a grant in the same batch is to another spelling's entity
 		}

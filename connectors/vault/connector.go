@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type connector struct {
 	locks  map[string]chan struct{} // a group's name -> who changes it
 	seen   map[string]string        // an account -> its entity, as last listed
 	owners map[string]string        // a token's accessor -> its entity, which never changes
+	given  map[grants.Grant]*given  // to whom
 }
 
 // Grant adds the account to the list of members; the server itself ends nothing, so
@@ -79,4 +81,30 @@ func each(ctx context.Context, n int, f func(ctx context.Context, i int) error) 
 	}
 	wg.Wait()
 	return context.Cause(ctx)
+}
+
+// failures is how many of many calls may fail before the others are left out.
+const failures = 20
+
+// most calls f for every i below n, a few at once, and goes on where one fails: it must
+// not keep back the others. Where many fail, or the caller's time is over, it stops.
+func most(ctx context.Context, n int, f func(ctx context.Context, i int) error) error {
+	var mu sync.Mutex
+	var errs []error
+	err := each(ctx, n, func(ctx context.Context, i int) error {
+		err := f(ctx, i)
+		if err == nil {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if errs = append(errs, err); len(errs) >= failures || ctx.Err() != nil {
+			return err
+		}
+		return nil
+	})
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	return err
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/tenure-dev/tenure/connectors"
+	"github.com/tenure-dev/tenure/grants"
 )
 
 // Driver opens Vault servers. Its entitlements are {group: NAME} and {policy: NAME}.
@@ -87,7 +88,7 @@ func (Driver) Open(_ context.Context, target string, s connectors.Settings) (con
 	return &connector{
 		target: target, client: cl, endsTokens: set.EndTokens,
 		groups: slices.Clone(set.Groups), policies: slices.Clone(set.Policies), mounts: slices.Clone(set.Mounts),
-		locks: map[string]chan struct{}{}, seen: map[string]string{}, owners: map[string]string{},
+		locks: map[string]chan struct{}{}, seen: map[string]string{}, owners: map[string]string{}, given: map[grants.Grant]*given{},
 	}, nil
 }
 

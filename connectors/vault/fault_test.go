@@ -224,6 +224,44 @@ func TestTokensThatEndMeanwhileAreNoErrorAndRefusalsAre(t *testing.T) {
 	}
 }
 
+func TestATokenThatCannotBeEndedKeepsNoOtherBack(t *testing.T) {
+	for _, path := range []string{"lookup-accessor", "revoke-accessor"} {
+		w := newWorld(t)
+		g := gr("alice", "group", "db-admin")
+		ok(t, w.opened(t, nil).Grant(t.Context(), g, time.Time{}))
+		var tokens []string
+		bad := map[string]bool{}
+		for range 2 * parallel {
+			tokens = append(tokens, w.login(t, "alice"))
+		}
+		for _, token := range tokens[:parallel] {
+			var self struct {
+				Data struct{ Accessor string }
+			}
+			w.as(t, token, "GET", "auth/token/lookup-self", nil, &self)
+			bad[self.Data.Accessor] = true
+		}
+		c := w.through(t, func(rw http.ResponseWriter, r *http.Request) bool {
+			if !strings.HasSuffix(r.URL.Path, path) {
+				return false
+			}
+			text, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(strings.NewReader(string(text)))
+			var body struct{ Accessor string }
+			_ = json.Unmarshal(text, &body)
+			if bad[body.Accessor] {
+				say(500, `{"errors":["the database is down"]}`)(rw)
+			}
+			return bad[body.Accessor]
+		})
+		ok(t, c.Revoke(t.Context(), g))
+		refused(t, end(t, c, g), "the database is down")
+		for i, token := range tokens {
+			w.want(t, map[bool]int{true: 200, false: 403}[i < parallel], token, "GET", "auth/token/lookup-self")
+		}
+	}
+}
+
 func TestAnEntityThatIsDeletedMeanwhileKeepsNobodyBack(t *testing.T) {
 	w := newWorld(t)
 	var once atomic.Bool

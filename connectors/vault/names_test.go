@@ -34,6 +34,7 @@ func TestTheSchemaOfSettingsAgreesWithOpen(t *testing.T) {
 	conformance.SchemasAgree(t, Driver{}, nil, []connectors.Settings{
 		{}, base(nil), base(connectors.Settings{"address": nil}), base(connectors.Settings{"address": "h:1"}), base(connectors.Settings{"address": "https://h:1/"}), base(connectors.Settings{"address": "https://h:1/x"}),
 		base(connectors.Settings{"address": "https://u@h:1"}), base(connectors.Settings{"groups": nil}), base(connectors.Settings{"groups": []any{}}), base(connectors.Settings{"groups": []any{"a/b"}}),
+		base(connectors.Settings{"groups": []any{"a  b"}}), base(connectors.Settings{"groups": []any{"Tenure-policy-a"}}), base(connectors.Settings{"policies": []any{"a//b"}}), base(connectors.Settings{"policies": []any{"a/../b"}}),
 		base(connectors.Settings{"groups": nil, "policies": []any{"a/b"}}), base(connectors.Settings{"policies": []any{"root"}}), base(connectors.Settings{"policies": []any{"A"}}),
 		base(connectors.Settings{"mounts": []any{"oidc", "ldap/corp"}}), base(connectors.Settings{"mounts": []any{"auth/"}}), base(connectors.Settings{"endTokens": "false"}), base(connectors.Settings{"endTokens": "no"}),
 		base(connectors.Settings{"token": nil}), base(connectors.Settings{"token": "a b"}), base(connectors.Settings{"tokenFile": "/x"}), base(connectors.Settings{"token": nil, "tokenFile": "/x"}),
@@ -161,5 +162,58 @@ func TestARevokeFindsAnEntityThatWasRenamedMeanwhile(t *testing.T) {
 	ok(t, c.Revoke(t.Context(), g))
 	if found := observed(t, c, g); !slices.Equal(found, []grants.Grant{gr("alice.cooper", "group", "db-admin")}) {
 		t.Errorf("%v", found)
+	}
+}
+
+func TestARevokeFindsWhomItWasGivenToAfterAnotherHasTheName(t *testing.T) {
+	w := newWorld(t)
+	c := w.opened(t, nil)
+	g := gr("alice", "group", "db-admin")
+	ok(t, c.Grant(t.Context(), g, time.Time{}))
+	first := w.idOf(t, "alice")
+	w.must(t, "POST", "identity/entity/id/"+first, map[string]any{"name": "alice.cooper"}, nil)
+	w.entity(t, "alice")
+	token := w.login(t, "alice") // by her alias, which is the first one's still
+	_ = observed(t, c, g)
+	ok(t, c.Revoke(t.Context(), g))
+	ok(t, end(t, c, g))
+	w.want(t, 403, token, "GET", "auth/token/lookup-self")
+	if m := w.read(t, "db-admin").Members; len(m) > 0 {
+		t.Errorf("members are %v", m)
+	}
+	// What she is given by her new name does not end with the old one.
+	cooper := gr("alice.cooper", "group", "db-admin")
+	w.must(t, "POST", "identity/entity/id/"+w.idOf(t, "alice"), map[string]any{"name": "somebody"}, nil)
+	w.must(t, "POST", "identity/entity/id/"+first, map[string]any{"name": "alice"}, nil)
+	ok(t, c.Grant(t.Context(), g, time.Time{}))
+	w.must(t, "POST", "identity/entity/id/"+first, map[string]any{"name": "alice.cooper"}, nil)
+	w.entity(t, "alice")
+	ok(t, c.Grant(t.Context(), cooper, time.Time{}))
+	ok(t, c.Revoke(t.Context(), g))
+	if m := w.read(t, "db-admin").Members; !slices.Equal(m, []string{first}) {
+		t.Errorf("members are %v", m)
+	}
+	ok(t, c.Revoke(t.Context(), cooper))
+	// What another hand gives to the first one after that is no more of ours.
+	w.must(t, "PUT", "identity/group/name/db-admin", map[string]any{"member_entity_ids": []string{first}}, nil)
+	ok(t, c.Grant(t.Context(), g, time.Time{}))
+	ok(t, c.Revoke(t.Context(), g))
+	if m := w.read(t, "db-admin").Members; !slices.Equal(m, []string{first}) {
+		t.Errorf("members are %v", m)
+	}
+}
+
+func TestARevokeFindsAnEntityThatHasAnExactNameByNow(t *testing.T) {
+	w := newWorld(t)
+	odd := w.entity(t, "userpass/mallory")
+	mounts := connectors.Settings{"mounts": []string{"userpass"}}
+	g := gr("id:"+odd, "group", "db-admin")
+	ok(t, w.opened(t, mounts).Grant(t.Context(), g, time.Time{}))
+	w.must(t, "POST", "identity/entity/id/"+odd, map[string]any{"name": "mallory"}, nil)
+	c := w.opened(t, mounts)
+	refused(t, c.Grant(t.Context(), g, time.Time{}), "id:")
+	ok(t, c.Revoke(t.Context(), g))
+	if m := w.read(t, "db-admin").Members; len(m) > 0 {
+		t.Errorf("members are %v", m)
 	}
 }

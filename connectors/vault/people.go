@@ -117,6 +117,9 @@ func (p people) all(account string) []string {
 	if id, ok := p.entity[account]; ok {
 		return []string{id}
 	}
+	if id, ok := strings.CutPrefix(account, idPrefix); ok && p.account[id] != "" {
+		return []string{id} // it has an exact name by now
+	}
 	return p.also[account]
 }
 

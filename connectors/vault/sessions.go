@@ -65,19 +65,16 @@ const endTries = 15
 
 // endTokens revokes what is to end and returns how many that were; none: all is done.
 func (c *connector) endTokens(ctx context.Context, without map[string]*loss) (int, error) {
-	tokens, err := c.tokensOf(ctx, without)
-	if err != nil {
-		return 0, err
-	}
+	tokens, unseen := c.tokensOf(ctx, without)
 	var ended atomic.Int64
-	err = each(ctx, len(tokens), func(ctx context.Context, i int) error {
+	err := most(ctx, len(tokens), func(ctx context.Context, i int) error {
 		revoked, err := c.end(ctx, tokens[i], without)
 		if revoked {
 			ended.Add(1)
 		}
 		return err
 	})
-	return int(ended.Load()), err
+	return int(ended.Load()), errors.Join(unseen, err)
 }
 
 // loss is what an entity does not have any more.
@@ -103,7 +100,7 @@ func (c *connector) without(ctx context.Context, lost []grants.Grant) (map[strin
 		if err != nil {
 			return nil, err
 		}
-		for _, id := range p.all(g.Account) { // an entity that is gone took its tokens along
+		for _, id := range c.losers(p, g, true) { // an entity that is gone took its tokens along
 			if id != own {
 				ends[id] = append(ends[id], e)
 			}
@@ -180,7 +177,8 @@ type token struct {
 }
 
 // tokensOf returns the accessors of all tokens of these entities. What it has learnt
-// of other tokens is kept, also when the time runs out, for the next call.
+// of other tokens is kept, also when the time runs out, for the next call. With an error
+// comes what is known.
 func (c *connector) tokensOf(ctx context.Context, entities map[string]*loss) ([]string, error) {
 	var list struct {
 		Keys []string `json:"keys"`
@@ -204,7 +202,7 @@ func (c *connector) tokensOf(ctx context.Context, entities map[string]*loss) ([]
 	}
 	c.owners = known // without those that are gone
 	c.mu.Unlock()
-	err = each(ctx, len(unknown), func(ctx context.Context, i int) error {
+	err = most(ctx, len(unknown), func(ctx context.Context, i int) error {
 		t, there, err := c.token(ctx, unknown[i])
 		if err == nil && there {
 			c.mu.Lock()
@@ -213,9 +211,6 @@ func (c *connector) tokensOf(ctx context.Context, entities map[string]*loss) ([]
 		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
 	var out []string
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -224,7 +219,7 @@ func (c *connector) tokensOf(ctx context.Context, entities map[string]*loss) ([]
 			out = append(out, a)
 		}
 	}
-	return out, nil
+	return out, err
 }
 
 // token looks at a token; it is not there when it has ended.
