@@ -171,6 +171,9 @@ func (b *batch) planGrant(i int, e entitlement, m matches[group], found matches[
 }
 
 func (b *batch) planRevoke(ctx context.Context, i int, m matches[group], found matches[account]) error {
+	if m.err != nil {
+		return m.err
+	}
 	for _, a := range found.exact {
 		if b.own(a.id) {
 			return errOwn
