@@ -36,6 +36,7 @@ func TestOnARealServer(t *testing.T) {
 		"what passes is tried again, and writes are sent once": repeats,
 		"every request has a time":                             slow,
 		"a list that moves while it is read loses nobody":      movingList,
+		"the last of a list that moves is not lost":            movingLast,
 		"an account that is gone is no error of a revoke":      deletedAccount,
 		"a large batch takes few requests":                     fewRequests,
 	} {
@@ -305,11 +306,14 @@ func missingRights(t *testing.T, w *world) {
 
 func hiddenThings(t *testing.T, w *world) {
 	w.User(t, "outsider")
+	w.User(t, "insider")
+	w.join("readers", "insider", true)
 	for name, token := range map[string]string{
 		"an outsider": w.Token(t, "outsider", documented(t)...), "no scopes": w.Token(t, "tenure", "read:misc"),
+		"a mere member": w.Token(t, "insider", documented(t)...),
 		"a wrong token": "0123456789012345678901234567890123456789",
 	} {
-		for _, scope := range []string{"team=developers", "permission=write repository=shop", "permission=write repository=ghost"} {
+		for _, scope := range []string{"team=developers", "team=ghost", "permission=write repository=shop", "permission=write repository=ghost"} {
 			found, err := connect(t, w.settings(), "token", token).Observe(t.Context(), []string{scope})
 			if err == nil {
 				t.Errorf("%s, %s: %v and no error", name, scope, found)

@@ -35,7 +35,7 @@ func (r *repository) find(ctx context.Context) (*sdk.Repository, error) {
 		case err == nil:
 			return repo, nil
 		case status(err) == http.StatusNotFound:
-			return nil, r.sees(ctx)
+			return nil, r.c.sees(ctx, entitlement{kindRepository, r.name})
 		case errors.As(err, &a) && a.status/100 == 3 && a.to != "" && hop < 3:
 			owner := path.Base(path.Dir(a.to))
 			if owner != r.c.set.Organization {
@@ -46,18 +46,6 @@ func (r *repository) find(ctx context.Context) (*sdk.Repository, error) {
 			return nil, err
 		}
 	}
-}
-
-// sees is an error unless a repository that is not shown is not there.
-func (r *repository) sees(ctx context.Context) error {
-	p, me, err := r.c.rights(ctx)
-	if err != nil {
-		return fmt.Errorf("repository %q is not shown, and the server does not say what the token may see: %w", r.name, err)
-	}
-	if !p.IsOwner && !p.IsAdmin {
-		return fmt.Errorf("repository %q is not there, or hidden from %s, who does not own the organisation", r.name, me)
-	}
-	return nil
 }
 
 // Look returns the collaborators with the permission that each may have of their own.

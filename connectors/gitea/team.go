@@ -44,7 +44,7 @@ func (t *team) Look(ctx context.Context) ([]held, error) {
 	i := slices.IndexFunc(all, func(x *sdk.Team) bool { return x.Name == t.name })
 	if i < 0 {
 		t.found = nil
-		return nil, nil
+		return nil, t.c.sees(ctx, entitlement{kindTeam, t.name})
 	}
 	t.found = all[i]
 	return t.c.members(ctx, t.found)
