@@ -28,6 +28,9 @@ type connector struct {
 	me person // see self
 
 	owning sync.Mutex // see ownership
+
+	naming sync.Mutex
+	firsts map[entitlement]int64 // see first
 }
 
 // Grant makes the grant exist. Until has no meaning to GitHub.

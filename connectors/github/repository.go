@@ -197,6 +197,17 @@ func (r *repository) grant(ctx context.Context, p person, at standing, level str
 		return fmt.Errorf("%s is no member of the organisation %s, and an invitation does not tell its custom role; grant one of %s", p.login, r.c.set.Organization, strings.Join(builtIn, ", "))
 	}
 	_, _, err := r.c.way.REST.Repositories.AddCollaborator(ctx, r.c.set.Organization, r.now, p.login, &gh.RepositoryAddCollaboratorOptions{Permission: level})
+	if err != nil || slices.Contains(builtIn, level) {
+		return err
+	}
+	// What GitHub takes for the name of a custom role it may write otherwise, and a
+	// revoke would not find it.
+	now, _, err := r.collaborators(ctx)
+	for _, h := range now {
+		if h.id == p.id && h.level != level {
+			err = errors.Join(err, fmt.Errorf("GitHub writes role %q as %q; write the same", level, h.level), r.revoke(ctx, h))
+		}
+	}
 	return err
 }
 

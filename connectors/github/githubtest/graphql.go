@@ -15,7 +15,7 @@ type query struct {
 	}
 }
 
-// graphql answers the three queries of the connector; package hubcheck holds query
+// graphql answers the queries of the connector; package hubcheck holds query
 // and answer to the schema.
 func graphql(c *call) error {
 	var q query
@@ -27,6 +27,9 @@ func graphql(c *call) error {
 	}
 	about := obj{"login": Org, "viewerCanAdminister": c.token.app == nil && c.s.members[c.token.user.ID] == "admin"}
 	switch {
+	case strings.Contains(q.Query, "teams(first:"):
+		about["teams"] = c.allTeams(q)
+		return c.ok(obj{"data": obj{"organization": about}})
 	case strings.Contains(q.Query, "team(slug:"):
 		if c.token.classic && !slices.Contains(c.token.scopes, "admin:org") && !slices.Contains(c.token.scopes, "read:org") {
 			return c.ok(obj{"data": nil, "errors": []obj{{"type": "INSUFFICIENT_SCOPES", "message": "Your token has not been granted the required scopes: read:org"}}})
@@ -93,7 +96,20 @@ func (c *call) teamOf(q query) any {
 			edges = append(edges, obj{"role": strings.ToUpper(members[id]), "node": n})
 		}
 	}
-	return obj{"slug": q.Variables.Slug, "members": obj{"pageInfo": info, "edges": edges}}
+	return obj{"databaseId": t.id, "slug": q.Variables.Slug, "members": obj{"pageInfo": info, "edges": edges}}
+}
+
+func (c *call) allTeams(q query) any {
+	slugs := map[int64]string{}
+	for slug, t := range c.s.teams {
+		slugs[t.id] = slug
+	}
+	ids, info := cut(slices.Sorted(maps.Keys(slugs)), q.Variables.After)
+	nodes := []obj{}
+	for _, id := range ids {
+		nodes = append(nodes, obj{"databaseId": id, "slug": slugs[id]})
+	}
+	return obj{"pageInfo": info, "nodes": nodes}
 }
 
 func (c *call) repositoryOf(q query) any {

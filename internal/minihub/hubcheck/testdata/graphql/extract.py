@@ -14,14 +14,15 @@ import tarfile
 
 FIELDS = {
     "Query": ["organization", "repository"],
-    "Organization": ["login", "team", "viewerCanAdminister"],
+    "Organization": ["login", "team", "teams", "viewerCanAdminister"],
     "PageInfo": ["endCursor", "hasNextPage"],
     "PermissionSource": ["permission", "roleName", "source"],
     "Repository": ["collaborators", "name", "owner"],
     "RepositoryCollaboratorConnection": ["edges", "pageInfo", "totalCount"],
     "RepositoryCollaboratorEdge": ["node", "permissionSources"],
     "RepositoryOwner": ["login"],
-    "Team": ["members", "slug"],
+    "Team": ["databaseId", "members", "slug"],
+    "TeamConnection": ["nodes", "pageInfo", "totalCount"],
     "TeamMemberConnection": ["edges", "pageInfo", "totalCount"],
     "TeamMemberEdge": ["node", "role"],
     "User": ["databaseId", "login"],
