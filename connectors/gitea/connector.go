@@ -26,6 +26,8 @@ type connector struct {
 
 	mu sync.Mutex
 	me string // login of the account that acts; see self
+
+	firsts holders.Firsts[string] // numbers of teams, by name
 }
 
 // Grant makes the grant exist. Until has no meaning to Gitea.

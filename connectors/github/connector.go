@@ -29,8 +29,7 @@ type connector struct {
 
 	owning sync.Mutex // see ownership
 
-	naming sync.Mutex
-	firsts map[entitlement]int64 // see first
+	firsts holders.Firsts[entitlement] // numbers of teams and roles
 }
 
 // Grant makes the grant exist. Until has no meaning to GitHub.

@@ -98,7 +98,7 @@ func open(target string, set settings, cfg githubapi.Config, transport *http.Tra
 	if err != nil { // of an App's key, without what it is
 		return nil, errors.New("setting privateKey is not the private key of an App in PEM form")
 	}
-	return &connector{target: target, set: set, way: way, transport: transport, firsts: map[entitlement]int64{}}, nil
+	return &connector{target: target, set: set, way: way, transport: transport}, nil
 }
 
 // check refuses settings that cannot be meant.

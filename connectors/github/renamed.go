@@ -6,28 +6,6 @@ import (
 	"fmt"
 )
 
-// Teams and roles have a number that stays. A team can be renamed by its own
-// maintainers, and a revoke that looked at its name only would find nobody then. So the
-// connector keeps in mind, as long as it lives, which one it was when it was first seen.
-
-// first returns the number of the thing that was first seen under this name; the one
-// that has the name now, if there was none before. Zero is no thing.
-func (c *connector) first(e entitlement, now int64) int64 {
-	c.naming.Lock()
-	defer c.naming.Unlock()
-	if c.firsts[e] == 0 && now != 0 {
-		c.firsts[e] = now
-	}
-	return c.firsts[e]
-}
-
-// forget puts the thing that has the name now in the place of one that is gone.
-func (c *connector) forget(e entitlement, now int64) {
-	c.naming.Lock()
-	defer c.naming.Unlock()
-	c.firsts[e] = now
-}
-
 const teamsQuery = `query ($org: String!, $after: String) {
   organization(login: $org) {
     login

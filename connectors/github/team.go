@@ -62,7 +62,7 @@ func (t *team) look(ctx context.Context) ([]held, error) {
 	}
 	t.there, t.renamed = id != 0, ""
 	e := entitlement{kind: kindTeam, name: t.slug}
-	first := t.c.first(e, id)
+	first := t.c.firsts.First(e, id)
 	if first == id {
 		return found, nil
 	}
@@ -70,7 +70,7 @@ func (t *team) look(ctx context.Context) ([]held, error) {
 		return nil, err
 	}
 	if t.renamed == "" {
-		t.c.forget(e, id)
+		t.c.firsts.Replace(e, id)
 		return found, nil
 	}
 	before, was, err := t.lookAt(ctx, t.renamed)
