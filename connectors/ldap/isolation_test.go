@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
+
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/grants"
 )
@@ -99,5 +101,32 @@ func TestTheRefusedDoNotKeepTheOthersBackForEver(t *testing.T) {
 	}
 	if got := holders(t, c, "dba"); !slices.Equal(got, []string{"zed", "zoe"}) {
 		t.Errorf("%v", got)
+	}
+}
+
+// Where DNs do not say names, a member whose entry is hidden or gone may be anybody.
+func TestAMemberWhoseEntryIsNotShownIsNotSaidToBeGone(t *testing.T) {
+	for name, hidden := range map[string]bool{"hidden": true, "deleted": false} {
+		t.Run(name, func(t *testing.T) {
+			rule := "access to dn.subtree=\"" + people + "\" attrs=cn by dn.exact=\"" + tenureDN + "\" read by * break\n"
+			if hidden {
+				rule = "access to dn.base=\"cn=Erin," + people + "\" by dn.exact=\"" + tenureDN + "\" none by * break\n" + rule
+			}
+			s := start(t, option{global: rule})
+			erin := "cn=Erin," + people
+			s.create(t, erin, map[string][]string{"objectClass": {"inetOrgPerson"}, "uid": {"erin"}, "cn": {"Erin"}, "sn": {"x"}})
+			s.addMember(t, "dba", erin)
+			if !hidden {
+				ok(t, s.admin(t).Del(ldap.NewDelRequest(erin, nil)))
+			}
+			s.addMember(t, "readers", "cn=other,ou=elsewhere,"+suffix)
+			c := opened(t, s, nil)
+			refused(t, c.Revoke(t.Context(), gr("erin", "dba")), "may be the member", "cn=Erin")
+			// It is about this group, and about accounts that are not found.
+			ok(t, c.Revoke(t.Context(), gr("erin", "readers")))
+			ok(t, c.Revoke(t.Context(), gr("alice", "dba")))
+			s.modify(t, "cn=dba,"+groupsDN, func(r *ldap.ModifyRequest) { r.Delete(attrMember, []string{erin}) })
+			ok(t, c.Revoke(t.Context(), gr("erin", "dba")))
+		})
 	}
 }
