@@ -27,7 +27,7 @@ type connector struct {
 	mu sync.Mutex
 	me string // login of the account that acts; see self
 
-	firsts holders.Firsts[string] // numbers of teams, by name
+	firsts holders.Firsts[entitlement] // numbers of teams and repositories
 }
 
 // Grant makes the grant exist. Until has no meaning to Gitea.

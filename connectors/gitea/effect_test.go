@@ -36,6 +36,7 @@ func TestOnARealServer(t *testing.T) {
 		"what passes is tried again, and writes are sent once": repeats,
 		"every request has a time":                             slow,
 		"a list that moves while it is read loses nobody":      movingList,
+		"a repository whose name another one has is followed":  replacedRepository,
 		"a renamed team is followed":                           renamedTeam,
 		"the last of a list that moves is not lost":            movingLast,
 		"an account that is gone is no error of a revoke":      deletedAccount,

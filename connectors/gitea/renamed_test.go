@@ -75,3 +75,28 @@ func renamedTeam(t *testing.T, w *world) {
 		}
 	}
 }
+
+// Another repository takes the name: the server does not lead to the old one any more.
+func replacedRepository(t *testing.T, w *world) {
+	c := connect(t, w.settings())
+	w.addRepo("till")
+	spec := repoSpec("till", "write")
+	must(t, give(t, c, "alice", spec), give(t, c, "bob", spec))
+	w.As(t, w.owner, "PATCH", "/repos/"+orgOf+"/till", map[string]any{"name": "till-of-old"}, nil)
+	w.addRepo("till")
+	must(t, give(t, c, "carol", spec))
+	if !holds(t, c, "alice", spec) {
+		t.Error("what was granted is not shown any more")
+	}
+	must(t, take(t, c, "alice", spec), take(t, c, "carol", spec))
+	old := connect(t, w.settings())
+	if holds(t, old, "alice", repoSpec("till-of-old", "write")) || !holds(t, old, "bob", repoSpec("till-of-old", "write")) || holds(t, old, "carol", spec) {
+		t.Error("more or less than two grants has ended")
+	}
+	w.As(t, w.owner, "DELETE", "/repos/"+orgOf+"/till-of-old", nil, nil)
+	if holds(t, c, "bob", spec) {
+		t.Error("a repository that is gone has collaborators")
+	}
+	w.As(t, w.owner, "DELETE", "/repos/"+orgOf+"/till", nil, nil)
+	must(t, take(t, c, "bob", spec))
+}

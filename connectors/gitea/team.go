@@ -45,17 +45,17 @@ func (t *team) Look(ctx context.Context) ([]held, error) {
 		return nil, fmt.Errorf("teams of organisation %s: %w", t.c.set.Organization, err)
 	}
 	t.found, t.before = nil, nil
-	var id int64
+	e, id := entitlement{kindTeam, t.name}, int64(0)
 	if i := slices.IndexFunc(all, func(x *sdk.Team) bool { return x.Name == t.name }); i >= 0 {
 		t.found, id = all[i], all[i].ID
-	} else if err := t.c.sees(ctx, entitlement{kindTeam, t.name}); err != nil {
+	} else if err := t.c.sees(ctx, e); err != nil {
 		return nil, err
 	}
-	if first := t.c.firsts.First(t.name, id); first != id {
+	if first := t.c.firsts.First(e, id); first != id {
 		if i := slices.IndexFunc(all, func(x *sdk.Team) bool { return x.ID == first }); i >= 0 {
 			t.before = all[i]
 		} else {
-			t.c.firsts.Replace(t.name, id)
+			t.c.firsts.Replace(e, id)
 		}
 	}
 	var out []held
