@@ -29,7 +29,8 @@ type connector struct {
 
 	owning sync.Mutex // see ownership
 
-	firsts holders.Firsts[entitlement] // numbers of teams and roles
+	firsts holders.Firsts[entitlement, string] // ids of teams and repositories
+	roles  holders.Firsts[string, int64]       // numbers of roles, by name
 }
 
 // Grant makes the grant exist. Until has no meaning to GitHub.

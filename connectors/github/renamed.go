@@ -1,64 +1,44 @@
 package github
 
-import (
-	"context"
-	"errors"
-	"fmt"
-)
+import "context"
 
-const teamsQuery = `query ($org: String!, $after: String) {
-  organization(login: $org) {
-    login
-    viewerCanAdminister
-    teams(first: 100, after: $after) {
-      pageInfo { hasNextPage endCursor }
-      nodes { databaseId slug }
-    }
+const nodeQuery = `query ($org: String!, $id: ID!) {
+  organization(login: $org) { login viewerCanAdminister }
+  node(id: $id) {
+    __typename
+    ... on Team { slug }
+    ... on Repository { name owner { login } }
   }
 }`
 
-// slugOf is what a team is called now; empty: it is gone.
-func (c *connector) slugOf(ctx context.Context, id int64) (string, error) {
-	for after := any(nil); ; {
-		var a struct {
-			Organization *struct {
-				about
-				Teams *struct {
-					Page  *page `json:"pageInfo"`
-					Nodes []*struct {
-						ID   int64  `json:"databaseId"`
-						Slug string `json:"slug"`
-					} `json:"nodes"`
-				} `json:"teams"`
-			} `json:"organization"`
-		}
-		if _, err := c.query(ctx, teamsQuery, map[string]any{"org": c.set.Organization, "after": after}, &a); err != nil {
-			return "", err
-		}
-		if a.Organization == nil {
-			return "", c.found(nil)
-		}
-		if err := c.found(&a.Organization.about); err != nil {
-			return "", err
-		}
-		in := a.Organization.Teams
-		if in == nil || in.Page == nil || in.Nodes == nil {
-			return "", errors.New("GitHub answers without a list of teams")
-		}
-		for _, t := range in.Nodes {
-			if t == nil || t.ID == 0 || checkSlug(t.Slug) != nil {
-				return "", errors.New("GitHub lists a team without saying which")
-			}
-			if t.ID == id {
-				return t.Slug, nil
-			}
-		}
-		if !in.Page.HasNextPage {
-			return "", nil
-		}
-		if in.Page.EndCursor == "" || any(in.Page.EndCursor) == after {
-			return "", fmt.Errorf("GitHub's list of teams does not go on after %d", len(in.Nodes))
-		}
-		after = in.Page.EndCursor
+// node is a team or repository by the id that stays.
+type node struct {
+	Slug  string `json:"slug"` // of a team
+	Name  string `json:"name"` // of a repository
+	Owner struct {
+		Login string `json:"login"`
+	} `json:"owner"`
+}
+
+// node is what the team or repository with an id is called now; nil: it is gone.
+func (c *connector) node(ctx context.Context, e entitlement, id string) (*node, error) {
+	var a struct {
+		Organization *about `json:"organization"`
+		Node         *node  `json:"node"`
 	}
+	head, err := c.query(ctx, nodeQuery, map[string]any{"org": c.set.Organization, "id": id}, &a)
+	if err == nil {
+		err = c.found(a.Organization)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case a.Node == nil && e.kind == kindTeam:
+		return nil, c.seesTeams(a.Organization, e.name)
+	case a.Node == nil:
+		return nil, c.seesRepositories(ctx, a.Organization, head, e.name)
+	case e.kind == kindTeam && checkSlug(a.Node.Slug) == nil, e.kind == kindRepository && checkRepository(a.Node.Name) == nil:
+		return a.Node, nil
+	}
+	return nil, errUnseen(e.kind, e.name, "GitHub does not say what it is called now")
 }

@@ -126,3 +126,25 @@ func TestACustomRoleIsWrittenAsGitHubWritesIt(t *testing.T) {
 		t.Error("access is left that no revoke would find")
 	}
 }
+
+// Another repository takes the name, and GitHub leads to the old one no more.
+func TestARepositoryWhoseNameAnotherOneHasIsFollowed(t *testing.T) {
+	o := newOrg(t)
+	spec := repoSpec("shop", "push")
+	must(t, o.grant("alice", spec), o.grant("bob", spec), o.grant("erin", spec))
+	o.RenameRepo("shop", "shop-of-old")
+	o.Repo("shop")
+	must(t, o.grant("carol", spec))
+	if !o.holds("alice", spec) || !o.holds("erin", spec) {
+		t.Error("what was granted is not shown any more")
+	}
+	must(t, o.revoke("alice", spec), o.revoke("erin", spec), o.revoke("carol", spec))
+	if _, repos := o.Invitations("erin"); repos != 0 || o.OnRepo("shop-of-old", "alice") != "" || o.OnRepo("shop", "carol") != "" || o.OnRepo("shop-of-old", "bob") == "" {
+		t.Error("more or less than three grants has ended")
+	}
+	o.DropRepo("shop-of-old")
+	if o.holds("bob", spec) {
+		t.Error("a repository that is gone has collaborators")
+	}
+	must(t, o.revoke("bob", spec))
+}

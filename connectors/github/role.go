@@ -86,12 +86,11 @@ func (r *role) find(ctx context.Context) error {
 		}
 		r.id, r.now = x.ID, x.Name
 	}
-	e := entitlement{kind: kindRole, name: r.name}
-	first := r.c.firsts.First(e, r.id)
+	first := r.c.roles.First(r.name, r.id)
 	switch _, there := names[first]; {
 	case first == r.id:
 	case !there:
-		r.c.firsts.Replace(e, r.id)
+		r.c.roles.Replace(r.name, r.id)
 	case r.id == 0:
 		r.id, r.now = first, names[first]
 	default:

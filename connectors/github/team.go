@@ -26,7 +26,7 @@ const teamQuery = `query ($org: String!, $slug: String!, $after: String) {
     login
     viewerCanAdminister
     team(slug: $slug) {
-      databaseId
+      id
       slug
       members(membership: IMMEDIATE, first: 100, after: $after) {
         pageInfo { hasNextPage endCursor }
@@ -40,7 +40,7 @@ type teamAnswer struct {
 	Organization *struct {
 		about
 		Team *struct {
-			ID      int64  `json:"databaseId"`
+			ID      string `json:"id"`
 			Slug    string `json:"slug"`
 			Members *struct {
 				Page  *page `json:"pageInfo"`
@@ -60,19 +60,21 @@ func (t *team) look(ctx context.Context) ([]held, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.there, t.renamed = id != 0, ""
+	t.there, t.renamed = id != "", ""
 	e := entitlement{kind: kindTeam, name: t.slug}
 	first := t.c.firsts.First(e, id)
 	if first == id {
 		return found, nil
 	}
-	if t.renamed, err = t.c.slugOf(ctx, first); err != nil {
+	now, err := t.c.node(ctx, e, first)
+	if err != nil {
 		return nil, err
 	}
-	if t.renamed == "" {
+	if now == nil {
 		t.c.firsts.Replace(e, id)
 		return found, nil
 	}
+	t.renamed = now.Slug
 	before, was, err := t.lookAt(ctx, t.renamed)
 	if err == nil && was != first {
 		err = fmt.Errorf("team %q is renamed faster than it can be read", t.slug)
@@ -80,22 +82,22 @@ func (t *team) look(ctx context.Context) ([]held, error) {
 	return append(found, before...), err
 }
 
-// lookAt reads the team that has a slug now; 0: there is none. It reads invitations
+// lookAt reads the team that has a slug now; without an id there is none. It reads invitations
 // before members: who accepts meanwhile is in both.
-func (t *team) lookAt(ctx context.Context, slug string) (out []held, id int64, err error) {
+func (t *team) lookAt(ctx context.Context, slug string) (out []held, id string, err error) {
 	invitations, hidden := list(ctx, t.c, fmt.Sprintf("%s/teams/%s/invitations", t.c.org(), url.PathEscape(slug)), invitationKey)
 	if gone(hidden) != nil {
-		return nil, 0, hidden
+		return nil, "", hidden
 	}
 	active, id, err := t.members(ctx, slug)
-	if err != nil || id == 0 {
-		return nil, 0, err
+	if err != nil || id == "" {
+		return nil, "", err
 	}
 	if err := t.markOwners(ctx, active); err != nil {
-		return nil, 0, err
+		return nil, "", err
 	}
 	if hidden != nil {
-		return nil, 0, errUnseen("invitations of team", slug, "GitHub shows the team, but not who is invited to it")
+		return nil, "", errUnseen("invitations of team", slug, "GitHub shows the team, but not who is invited to it")
 	}
 	var invited []held
 	for _, i := range invitations {
@@ -104,7 +106,7 @@ func (t *team) lookAt(ctx context.Context, slug string) (out []held, id int64, e
 		}
 		h, ok, err := t.invited(ctx, slug, i)
 		if err != nil {
-			return nil, 0, err
+			return nil, "", err
 		}
 		if ok {
 			invited = append(invited, h)
@@ -112,7 +114,7 @@ func (t *team) lookAt(ctx context.Context, slug string) (out []held, id int64, e
 	}
 	out = mergeHeld(active, invited)
 	for i := range out {
-		out[i].slug = slug
+		out[i].in = slug
 	}
 	return out, id, nil
 }
@@ -132,31 +134,31 @@ func (t *team) markOwners(ctx context.Context, members []held) error {
 	return nil
 }
 
-func (t *team) members(ctx context.Context, slug string) (out []held, id int64, err error) {
+func (t *team) members(ctx context.Context, slug string) (out []held, id string, err error) {
 	for after := any(nil); ; {
 		var a teamAnswer
 		if _, err := t.c.query(ctx, teamQuery, map[string]any{"org": t.c.set.Organization, "slug": slug, "after": after}, &a); err != nil {
-			return nil, 0, err
+			return nil, "", err
 		}
 		if a.Organization == nil {
-			return nil, 0, t.c.found(nil)
+			return nil, "", t.c.found(nil)
 		}
 		if err := t.c.found(&a.Organization.about); err != nil {
-			return nil, 0, err
+			return nil, "", err
 		}
 		in := a.Organization.Team
 		switch {
 		case in == nil:
-			return nil, 0, t.c.seesTeams(&a.Organization.about, slug)
-		case in.Slug != slug || in.ID == 0 || id != 0 && id != in.ID:
-			return nil, 0, fmt.Errorf("GitHub answers team %q with another one", slug)
+			return nil, "", t.c.seesTeams(&a.Organization.about, slug)
+		case in.Slug != slug || in.ID == "" || id != "" && id != in.ID:
+			return nil, "", fmt.Errorf("GitHub answers team %q with another one", slug)
 		case in.Members == nil || in.Members.Page == nil || in.Members.Edges == nil:
-			return nil, 0, errUnseen("members of team", slug, "GitHub shows the team only")
+			return nil, "", errUnseen("members of team", slug, "GitHub shows the team only")
 		}
 		id = in.ID
 		for _, e := range in.Members.Edges {
 			if e.Node == nil || e.Node.ID == 0 || e.Node.Login == "" || e.Role == "" {
-				return nil, 0, fmt.Errorf("GitHub lists a member of team %q without saying who", slug)
+				return nil, "", fmt.Errorf("GitHub lists a member of team %q without saying who", slug)
 			}
 			out = append(out, held{person: person{id: e.Node.ID, login: e.Node.Login}, level: strings.ToLower(e.Role)})
 		}
@@ -164,7 +166,7 @@ func (t *team) members(ctx context.Context, slug string) (out []held, id int64, 
 			return out, id, nil
 		}
 		if in.Members.Page.EndCursor == "" || any(in.Members.Page.EndCursor) == after {
-			return nil, 0, fmt.Errorf("GitHub's list of the members of team %q does not go on", slug)
+			return nil, "", fmt.Errorf("GitHub's list of the members of team %q does not go on", slug)
 		}
 		after = in.Members.Page.EndCursor
 	}
@@ -227,7 +229,7 @@ func (t *team) grant(ctx context.Context, p person, at standing, level string) e
 	if m.GetRole() != level && !at.owner {
 		// They became an owner in this very moment, or the answer is wrong.
 		return errors.Join(fmt.Errorf("GitHub made %s %s of team %q, not %s", p.login, m.GetRole(), t.slug, level),
-			t.revoke(ctx, held{person: p, slug: t.slug}))
+			t.revoke(ctx, held{person: p, in: t.slug}))
 	}
 	return nil
 }
@@ -243,7 +245,7 @@ func (t *team) revoke(ctx context.Context, h held) error {
 			return err
 		}
 	}
-	_, err := t.c.way.REST.Teams.RemoveTeamMembershipBySlug(ctx, t.c.set.Organization, h.slug, h.login)
+	_, err := t.c.way.REST.Teams.RemoveTeamMembershipBySlug(ctx, t.c.set.Organization, h.in, h.login)
 	if gone(err) != nil || !ours || h.alone {
 		return gone(err)
 	}

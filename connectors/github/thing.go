@@ -24,7 +24,7 @@ type held struct {
 	expired bool
 	ours    bool   // we sent the invitation
 	alone   bool   // it is for this thing only
-	slug    string // of the team, as it is called now
+	in      string // the team or repository, as it is called now
 	// owner: GitHub calls an owner of the organisation a maintainer of every team that
 	// they are in, whatever they are there of their own.
 	owner   bool

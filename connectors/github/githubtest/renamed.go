@@ -21,6 +21,13 @@ func (s *Server) DropTeam(slug string) {
 	delete(s.teams, slug)
 }
 
+// DropRepo deletes a repository.
+func (s *Server) DropRepo(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.repos, name)
+}
+
 // RenameOrgRole gives a role of the organisation another name.
 func (s *Server) RenameOrgRole(name, to string) {
 	s.mu.Lock()
