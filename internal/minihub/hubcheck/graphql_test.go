@@ -15,8 +15,10 @@ type failures struct {
 	seen []string
 }
 
-func (e *failures) Helper()                        {}
-func (e *failures) Errorf(format string, a ...any) { e.seen = append(e.seen, fmt.Sprintf(format, a...)) }
+func (e *failures) Helper() {}
+func (e *failures) Errorf(format string, a ...any) {
+	e.seen = append(e.seen, fmt.Sprintf(format, a...))
+}
 
 func TestGraphQLTrafficIsHeldToTheSchema(t *testing.T) {
 	const query = `query ($org: String!) { organization(login: $org) { login viewerCanAdminister team(slug: "a") { members(first: 1) { edges { role } } } } }`
