@@ -81,6 +81,34 @@ func (s *settings) accountOf(member string) (account string, ok bool) {
 	return kind + ":" + address, true
 }
 
+// formerOf is the account that a deleted principal was; empty: it is none.
+func (s *settings) formerOf(member string) string {
+	rest, ok := strings.CutPrefix(member, "deleted:")
+	if !ok {
+		return ""
+	}
+	was, _, _ := strings.Cut(rest, "?")
+	account, _ := s.accountOf(was)
+	return account
+}
+
+// sameNow is an account as the settings of now write it. It may have been granted
+// something while setting domain was another one; if the settings do not say which
+// domain that was, its revoke would find nothing and is an error.
+func (s *settings) sameNow(account string) (string, error) {
+	local := account
+	if rest, ok := strings.CutPrefix(account, kindGroup+":"); ok {
+		local = rest
+	}
+	switch {
+	case s.Domain != "" && !strings.HasPrefix(account, kindServiceAccount+":"):
+		return strings.TrimSuffix(account, "@"+s.Domain), nil
+	case s.Domain == "" && isLocal(local):
+		return "", fmt.Errorf("account %+.80q has no domain, and setting domain is missing; set it as it was until what the account holds has ended", account)
+	}
+	return account, nil
+}
+
 // grantable refuses principals that the settings do not allow, and the reconciler's own.
 func (c *connector) grantable(member string) error {
 	kind, address, _ := strings.Cut(member, ":")

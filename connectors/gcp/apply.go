@@ -59,6 +59,9 @@ func (c *connector) Apply(ctx context.Context, acts []connectors.Act) []error {
 func (c *connector) prepare(index int, a connectors.Act) (item, resource, error) {
 	e, err := readText(a.Grant.Entitlement)
 	it := item{index: index, act: a, role: e.role}
+	if err == nil && a.Revoke {
+		it.act.Grant.Account, err = c.set.sameNow(a.Grant.Account)
+	}
 	if err != nil || a.Revoke {
 		return it, e.on, err
 	}

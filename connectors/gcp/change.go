@@ -39,10 +39,10 @@ func (c *connector) change(p *policy, items []item) (next *policy, refused map[i
 	next, refused = p.clone(), map[int]error{}
 	changed = next.sweep(c.title, items)
 	held := c.index(next)
-	out := removal{}
+	former, out := c.former(next), removal{}
 	for _, it := range items {
 		if it.act.Revoke {
-			for _, b := range held.of(it) {
+			for _, b := range slices.Concat(held.of(it), former.of(it)) {
 				if b.own(c.title) {
 					out.add(b, it.act.Grant.Account)
 				}
@@ -96,11 +96,19 @@ func (c *connector) change(p *policy, items []item) (next *policy, refused map[i
 // index is which bindings of a role an account is in, whoever made them.
 type index map[[2]string][]*binding
 
-func (c *connector) index(p *policy) index {
+func (c *connector) index(p *policy) index { return p.index(c.set.accountOf) }
+
+// former is the same of deleted principals, who would have it again if Google were
+// asked to bring them back.
+func (c *connector) former(p *policy) index {
+	return p.index(func(m string) (string, bool) { account := c.set.formerOf(m); return account, account != "" })
+}
+
+func (p *policy) index(accountOf func(member string) (string, bool)) index {
 	ix := index{}
 	for _, b := range p.bindings {
 		for _, m := range b.members {
-			if account, ok := c.set.accountOf(m); ok {
+			if account, ok := accountOf(m); ok {
 				k := [2]string{b.role, account}
 				if list := ix[k]; len(list) == 0 || list[len(list)-1] != b {
 					ix[k] = append(list, b)
@@ -128,7 +136,7 @@ func (p *policy) take(c *connector, out removal) (changed bool) {
 	for b, accounts := range out {
 		b.members = slices.DeleteFunc(b.members, func(m string) bool {
 			a, ok := c.set.accountOf(m)
-			return ok && accounts[a]
+			return ok && accounts[a] || accounts[c.set.formerOf(m)]
 		})
 		b.touched, changed = true, true
 	}

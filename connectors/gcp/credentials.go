@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,6 +116,11 @@ func isKey(text string) bool {
 	return err == nil
 }
 
+// addressKeys are where credentials name an address that a secret is sent to.
+func addressKeys() []string {
+	return []string{"token_uri", "token_url", "token_info_url", "revoke_url", "service_account_impersonation_url"}
+}
+
 // checkAddresses refuses credentials that would send a secret to a stranger. Where the
 // proof of a workload's identity comes from (credential_source) is its platform's.
 func checkAddresses(text []byte, loopback bool) error {
@@ -123,7 +129,7 @@ func checkAddresses(text []byte, loopback bool) error {
 		return errors.New("they are not JSON")
 	}
 	for key, value := range doc {
-		if inner, ok := value.(map[string]any); ok && key == "source_credentials" {
+		if inner, ok := value.(map[string]any); ok && strings.EqualFold(key, "source_credentials") {
 			text, err := json.Marshal(inner)
 			if err != nil {
 				return err
@@ -133,12 +139,14 @@ func checkAddresses(text []byte, loopback bool) error {
 			}
 		}
 		address, ok := value.(string)
-		if !ok || key != "token_uri" && key != "token_url" && key != "token_info_url" && key != "revoke_url" && key != "service_account_impersonation_url" {
+		// Those who read them do not regard case.
+		named := slices.ContainsFunc(addressKeys(), func(k string) bool { return strings.EqualFold(k, key) })
+		if !ok || !named {
 			continue
 		}
 		u, err := url.Parse(address)
 		if err != nil || u.User != nil || loopback != isLoopback(u) || !loopback && !isGoogle(u) {
-			return fmt.Errorf("%s is not an address of googleapis.com", key)
+			return fmt.Errorf("%s is not an address of googleapis.com", strings.ToLower(key))
 		}
 	}
 	return nil

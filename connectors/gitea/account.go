@@ -19,6 +19,8 @@ type held struct {
 	// tells the highest permission of a collaborator, wherever it is from. If another
 	// way gives as much, the own one may be any up to it.
 	levels []string
+	team   int64  // number of the team in which it is
+	repo   string // name of the repository on which it is
 }
 
 func (h held) Account() string { return h.login }

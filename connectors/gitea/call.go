@@ -80,18 +80,24 @@ func gone(err error) error {
 }
 
 // list reads a list to its end, which is an empty page: the server may give fewer
-// entries than asked for, and not all of its lists say how many there are.
+// entries than asked for, and not all of its lists say how many there are. Where the
+// first page does not say that it is all, the empty page counts as another one: who was
+// on it may have moved to the first meanwhile.
 func list[T any](what string, key func(T) string, next func(page int) ([]T, *sdk.Response, error)) ([]T, error) {
 	return holders.Stable(what, key, func() (items []T, pages int, err error) {
-		for {
+		for whole := false; ; {
 			part, resp, err := next(pages + 1)
 			if err := said(resp, err, http.StatusOK); err != nil {
 				return nil, 0, err
 			}
-			if len(part) == 0 {
+			if len(part) == 0 && whole {
 				return items, pages, nil
 			}
+			if len(part) == 0 {
+				return items, pages + 1, nil
+			}
 			items = append(items, part...)
+			whole = pages == 0 && resp.Header.Get("X-Total-Count") == fmt.Sprint(len(part))
 			pages++
 		}
 	})
@@ -115,6 +121,18 @@ func (c *connector) self(ctx context.Context) (string, error) {
 	}
 	c.me = u.UserName
 	return c.me, nil
+}
+
+// sees is an error unless a thing that is not shown is not there.
+func (c *connector) sees(ctx context.Context, e entitlement) error {
+	p, me, err := c.rights(ctx)
+	if err != nil {
+		return fmt.Errorf("%s is not shown, and the server does not say what the token may see: %w", e, err)
+	}
+	if !p.IsOwner && !p.IsAdmin {
+		return fmt.Errorf("%s is not there, or hidden from %s, who does not own the organisation", e, me)
+	}
+	return nil
 }
 
 // rights are the token's account's in the organisation.

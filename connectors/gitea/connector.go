@@ -26,6 +26,8 @@ type connector struct {
 
 	mu sync.Mutex
 	me string // login of the account that acts; see self
+
+	firsts holders.Firsts[entitlement, int64] // numbers of teams and repositories
 }
 
 // Grant makes the grant exist. Until has no meaning to Gitea.

@@ -36,6 +36,9 @@ func TestOnARealServer(t *testing.T) {
 		"what passes is tried again, and writes are sent once": repeats,
 		"every request has a time":                             slow,
 		"a list that moves while it is read loses nobody":      movingList,
+		"a repository whose name another one has is followed":  replacedRepository,
+		"a renamed team is followed":                           renamedTeam,
+		"the last of a list that moves is not lost":            movingLast,
 		"an account that is gone is no error of a revoke":      deletedAccount,
 		"a large batch takes few requests":                     fewRequests,
 	} {
@@ -123,45 +126,6 @@ func exactNames(t *testing.T, w *world) {
 	if _, err := other.Observe(t.Context(), []string{"permission=read repository=shop"}); err == nil {
 		t.Error("another spelling of the organisation passed")
 	}
-}
-
-func renamedAccount(t *testing.T, w *world) {
-	c := connect(t, w.settings())
-	w.addRepo("follow")
-	specs := []connectors.Spec{teamSpec("developers"), repoSpec("follow", "write")}
-	w.User(t, "before")
-	for _, spec := range specs {
-		must(t, give(t, c, "before", spec))
-	}
-	w.Admin(t, "POST", "/admin/users/before/rename", map[string]any{"new_username": "afterwards"}, nil)
-	for _, spec := range specs {
-		wants(t, give(t, c, "before", spec), "another name")
-		if !holds(t, c, "afterwards", spec) {
-			t.Errorf("%v: the access did not go with the account; the test is wrong", spec)
-		}
-		must(t, take(t, c, "before", spec))
-		if holds(t, c, "afterwards", spec) {
-			t.Errorf("%v outlived its revoke under another name", spec)
-		}
-	}
-}
-
-func renamedRepository(t *testing.T, w *world) {
-	c := connect(t, w.settings())
-	w.addRepo("early")
-	must(t, give(t, c, "alice", repoSpec("early", "write")))
-	w.As(t, w.owner, "PATCH", "/repos/"+orgOf+"/early", map[string]any{"name": "late"}, nil)
-	if !holds(t, c, "alice", repoSpec("early", "write")) {
-		t.Error("alice holds it still, by another name")
-	}
-	wants(t, give(t, c, "bob", repoSpec("early", "write")), `called "late"`)
-	must(t, take(t, c, "alice", repoSpec("early", "write")))
-	if holds(t, c, "alice", repoSpec("late", "write")) {
-		t.Error("alice kept it by the new name")
-	}
-	w.As(t, w.owner, "POST", "/repos/"+orgOf+"/late/transfer", map[string]any{"new_owner": "tenure"}, nil)
-	_, err := c.Observe(t.Context(), []string{"permission=write repository=late"})
-	wants(t, err, `went to "tenure"`)
 }
 
 func otherLevels(t *testing.T, w *world) {
@@ -305,11 +269,14 @@ func missingRights(t *testing.T, w *world) {
 
 func hiddenThings(t *testing.T, w *world) {
 	w.User(t, "outsider")
+	w.User(t, "insider")
+	w.join("readers", "insider", true)
 	for name, token := range map[string]string{
 		"an outsider": w.Token(t, "outsider", documented(t)...), "no scopes": w.Token(t, "tenure", "read:misc"),
+		"a mere member": w.Token(t, "insider", documented(t)...),
 		"a wrong token": "0123456789012345678901234567890123456789",
 	} {
-		for _, scope := range []string{"team=developers", "permission=write repository=shop", "permission=write repository=ghost"} {
+		for _, scope := range []string{"team=developers", "team=ghost", "permission=write repository=shop", "permission=write repository=ghost"} {
 			found, err := connect(t, w.settings(), "token", token).Observe(t.Context(), []string{scope})
 			if err == nil {
 				t.Errorf("%s, %s: %v and no error", name, scope, found)

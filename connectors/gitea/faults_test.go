@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/connectors/conformance"
+	"github.com/tenure-dev/tenure/grants"
 )
 
 // between is a proxy before the real server that answers some requests itself.
@@ -175,6 +177,39 @@ func movingList(t *testing.T, w *world) {
 	must(t, err)
 	if len(found) != 7 || !once.Load() {
 		t.Errorf("%d of 7 are shown", len(found))
+	}
+}
+
+// The last of a list is alone on the second page, and moves to the first one when
+// somebody goes: the second page is empty then, as after a list of one page.
+func movingLast(t *testing.T, w *world) {
+	b := newBetween(t, w)
+	c := connect(t, w.settings(), "baseURL", b.URL)
+	const onFirst = 5
+	w.addTeam("last", "read", false)
+	w.addRepo("last")
+	for i := range onFirst + 1 {
+		w.Account(t, fmt.Sprintf("last%d", i))
+		w.join("last", fmt.Sprintf("last%d", i), true)
+		w.collaborate("last", fmt.Sprintf("last%d", i), "write")
+	}
+	for scope, leave := range map[string]func(){
+		"team=last":                        func() { w.join("last", "last0", false) },
+		"permission=write repository=last": func() { w.collaborate("last", "last0", "") },
+	} {
+		var once atomic.Bool
+		b.fail(func(_ http.ResponseWriter, r *http.Request) bool {
+			list := strings.HasSuffix(r.URL.Path, "/members") || strings.HasSuffix(r.URL.Path, "/collaborators")
+			if list && r.URL.Query().Get("page") == "2" && once.CompareAndSwap(false, true) {
+				leave()
+			}
+			return false
+		})
+		found, err := c.Observe(t.Context(), []string{scope})
+		must(t, err)
+		if !slices.ContainsFunc(found, func(g grants.Grant) bool { return g.Account == "last5" }) || !once.Load() {
+			t.Errorf("%s: %d of %d are shown, and the last is not among them", scope, len(found), onFirst)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package gitea
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/tenure-dev/tenure/connectors/holders"
@@ -11,15 +10,14 @@ import (
 // cleanRenamed takes a thing from accounts that have another name than when they were
 // granted it. Their access went with them; a revoke that names the old one must end it.
 func (c *connector) cleanRenamed(ctx context.Context, t holders.Thing[held], revoked []holders.Revoked) error {
-	var errs []error
 	var now []held
-	for _, m := range revoked {
+	for i, m := range revoked {
 		if m.Found {
 			continue
 		}
 		name, err := c.renamed(ctx, m.Account)
 		if err != nil {
-			errs = append(errs, err)
+			revoked[i].Err = err
 			continue
 		}
 		if name == "" {
@@ -30,10 +28,10 @@ func (c *connector) cleanRenamed(ctx context.Context, t holders.Thing[held], rev
 				return err
 			}
 		}
-		i := slices.IndexFunc(now, func(h held) bool { return h.login == name && h.Has(m.Level) })
-		if i >= 0 {
-			errs = append(errs, t.Revoke(ctx, now[i]))
+		k := slices.IndexFunc(now, func(h held) bool { return h.login == name && h.Has(m.Level) })
+		if k >= 0 {
+			revoked[i].Err = t.Revoke(ctx, now[k])
 		}
 	}
-	return errors.Join(errs...)
+	return nil
 }

@@ -19,6 +19,7 @@ type repository struct {
 	c    *connector
 	name string
 	now  string // its name now, once looked at; empty: it is not there
+	gone bool   // once looked at: there is none, by this name or of before
 }
 
 // find asks for the repository. One that was renamed is followed, because what was
@@ -35,7 +36,7 @@ func (r *repository) find(ctx context.Context) (*sdk.Repository, error) {
 		case err == nil:
 			return repo, nil
 		case status(err) == http.StatusNotFound:
-			return nil, r.sees(ctx)
+			return nil, r.c.sees(ctx, entitlement{kindRepository, r.name})
 		case errors.As(err, &a) && a.status/100 == 3 && a.to != "" && hop < 3:
 			owner := path.Base(path.Dir(a.to))
 			if owner != r.c.set.Organization {
@@ -48,25 +49,54 @@ func (r *repository) find(ctx context.Context) (*sdk.Repository, error) {
 	}
 }
 
-// sees is an error unless a repository that is not shown is not there.
-func (r *repository) sees(ctx context.Context) error {
-	p, me, err := r.c.rights(ctx)
-	if err != nil {
-		return fmt.Errorf("repository %q is not shown, and the server does not say what the token may see: %w", r.name, err)
-	}
-	if !p.IsOwner && !p.IsAdmin {
-		return fmt.Errorf("repository %q is not there, or hidden from %s, who does not own the organisation", r.name, me)
-	}
-	return nil
-}
-
-// Look returns the collaborators with the permission that each may have of their own.
+// Look returns the collaborators of the repository, and of the one that had the name
+// when it was first seen, if another one has it now.
 func (r *repository) Look(ctx context.Context) ([]held, error) {
 	r.now = ""
 	repo, err := r.find(ctx)
-	if err != nil || repo == nil {
+	if err != nil {
 		return nil, err
 	}
+	var out []held
+	var id int64
+	if repo != nil {
+		if out, err = r.collaborators(ctx, repo); err != nil {
+			return nil, err
+		}
+		r.now, id = repo.Name, repo.ID
+	}
+	before, err := r.before(ctx, id)
+	r.gone = repo == nil && before == nil
+	if err != nil || before == nil {
+		return out, err
+	}
+	more, err := r.collaborators(ctx, before)
+	return append(out, more...), err
+}
+
+// before is the repository that had the name when it was first seen, if it is there and
+// has another name now, and none that is redirected.
+func (r *repository) before(ctx context.Context, id int64) (*sdk.Repository, error) {
+	e := entitlement{kindRepository, r.name}
+	first := r.c.firsts.First(e, id)
+	if first == id {
+		return nil, nil
+	}
+	repo, resp, err := r.c.way.SDK(ctx).GetRepoByID(first)
+	err = said(resp, err, http.StatusOK)
+	switch {
+	case status(err) == http.StatusNotFound:
+		r.c.firsts.Replace(e, id)
+		return nil, nil
+	case err == nil && (repo.ID != first || repo.Owner == nil || repo.Owner.UserName != r.c.set.Organization):
+		return nil, fmt.Errorf("repository %q of before went out of the organisation; end what was granted there", r.name)
+	}
+	return repo, err
+}
+
+// collaborators are those of a repository, with the permission that each may have of
+// their own.
+func (r *repository) collaborators(ctx context.Context, repo *sdk.Repository) ([]held, error) {
 	found, err := list("collaborators of "+repo.Name, userKey, func(page int) ([]*sdk.User, *sdk.Response, error) {
 		return r.c.way.SDK(ctx).ListCollaborators(r.c.set.Organization, repo.Name, sdk.ListCollaboratorsOptions{ListOptions: listPage(page)})
 	})
@@ -95,7 +125,9 @@ func (r *repository) Look(ctx context.Context) ([]held, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	r.now = repo.Name
+	for i := range out {
+		out[i].repo = repo.Name
+	}
 	return slices.DeleteFunc(out, func(h held) bool { return len(h.levels) == 0 }), nil
 }
 
@@ -196,7 +228,7 @@ func (r *repository) Revoke(ctx context.Context, h held) error {
 	if err := r.c.notOwn(ctx, h.login); err != nil {
 		return err
 	}
-	resp, err := r.c.way.SDK(ctx).DeleteCollaborator(r.c.set.Organization, r.now, h.login)
+	resp, err := r.c.way.SDK(ctx).DeleteCollaborator(r.c.set.Organization, h.repo, h.login)
 	err = said(resp, err, http.StatusNoContent)
 	if status(err) == http.StatusUnprocessableEntity {
 		return nil // the account is gone
@@ -206,7 +238,7 @@ func (r *repository) Revoke(ctx context.Context, h held) error {
 
 // Clean removes accounts that were renamed after they had been granted the repository.
 func (r *repository) Clean(ctx context.Context, revoked []holders.Revoked) error {
-	if r.now == "" {
+	if r.gone {
 		return nil
 	}
 	return r.c.cleanRenamed(ctx, r, revoked)

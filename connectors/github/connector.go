@@ -28,6 +28,9 @@ type connector struct {
 	me person // see self
 
 	owning sync.Mutex // see ownership
+
+	firsts holders.Firsts[entitlement, string] // ids of teams and repositories
+	roles  holders.Firsts[string, int64]       // numbers of roles, by name
 }
 
 // Grant makes the grant exist. Until has no meaning to GitHub.

@@ -3,7 +3,10 @@ package github
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/tenure-dev/tenure/connectors"
@@ -85,6 +88,9 @@ func (t *holding) Revoke(ctx context.Context, h held) error {
 
 // Clean withdraws what a team has left behind.
 func (t *holding) Clean(ctx context.Context, revoked []holders.Revoked) error {
+	if err := t.otherForm(ctx, revoked); err != nil {
+		return err
+	}
 	in, ok := t.thing.(*team)
 	if !ok {
 		return nil
@@ -92,6 +98,30 @@ func (t *holding) Clean(ctx context.Context, revoked []holders.Revoked) error {
 	return in.cleanFailed(ctx, func(p person) bool {
 		return slices.ContainsFunc(revoked, func(r holders.Revoked) bool { return r.Account == t.c.account(p) })
 	})
+}
+
+// otherForm sets an error where somebody holds the thing who was granted it while the
+// setting accounts was another one: their revoke finds nothing.
+func (t *holding) otherForm(ctx context.Context, revoked []holders.Revoked) error {
+	byLogin := t.c.set.Accounts == accountsByLogin
+	var now []held
+	for i, r := range revoked {
+		if r.Found || idPattern.MatchString(r.Account) != byLogin {
+			continue
+		}
+		if now == nil {
+			var err error
+			if now, err = t.look(ctx); err != nil {
+				return err
+			}
+		}
+		for _, h := range now {
+			if h.Has(r.Level) && (byLogin && strconv.FormatInt(h.id, 10) == r.Account || !byLogin && strings.EqualFold(h.login, r.Account)) {
+				revoked[i].Err = fmt.Errorf("account %q was granted this while setting accounts was another one; set it back until that has ended", r.Account)
+			}
+		}
+	}
+	return nil
 }
 
 // place is who an account is, and where in the organisation.

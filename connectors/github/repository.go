@@ -23,6 +23,7 @@ type repository struct {
 const repositoryQuery = `query ($org: String!, $name: String!, $after: String) {
   organization(login: $org) { login viewerCanAdminister }
   repository(owner: $org, name: $name) {
+    id
     name
     owner { login }
     collaborators(affiliation: DIRECT, first: 100, after: $after) {
@@ -38,6 +39,7 @@ const repositoryQuery = `query ($org: String!, $name: String!, $after: String) {
 type repositoryAnswer struct {
 	Organization *about `json:"organization"`
 	Repository   *struct {
+		ID    string `json:"id"`
 		Name  string `json:"name"`
 		Owner struct {
 			Login string `json:"login"`
@@ -59,11 +61,7 @@ type collaboratorEdge struct {
 	} `json:"permissionSources"`
 }
 
-func (r *repository) path() string {
-	name := r.now
-	if name == "" {
-		name = r.name
-	}
+func (r *repository) path(name string) string {
 	return "repos/" + url.PathEscape(r.c.set.Organization) + "/" + url.PathEscape(name)
 }
 
@@ -75,18 +73,49 @@ type repositoryInvitation struct {
 	Expired     bool     `json:"expired"`
 }
 
-// look reads invitations before collaborators: who accepts meanwhile is in both.
+// look reads the repository with the name, and the one that had it when it was first
+// seen, if another one has it now: GitHub does not lead to that one any more.
 func (r *repository) look(ctx context.Context) ([]held, error) {
-	invitations, hidden := list(ctx, r.c, r.path()+"/invitations", func(i repositoryInvitation) string { return fmt.Sprint(i.ID) })
-	if gone(hidden) != nil {
-		return nil, hidden
-	}
-	active, there, err := r.collaborators(ctx)
-	if err != nil || !there {
+	found, id, now, err := r.lookAt(ctx, r.name)
+	if err != nil {
 		return nil, err
 	}
+	r.now = now
+	e := entitlement{kind: kindRepository, name: r.name}
+	first := r.c.firsts.First(e, id)
+	if first == id {
+		return found, nil
+	}
+	n, err := r.c.node(ctx, e, first)
+	switch {
+	case err != nil:
+		return nil, err
+	case n == nil:
+		r.c.firsts.Replace(e, id)
+		return found, nil
+	case n.Owner.Login != r.c.set.Organization:
+		return nil, fmt.Errorf("repository %q of before went to %q, where the connector has nothing to do; end what was granted there", r.name, n.Owner.Login)
+	}
+	before, was, _, err := r.lookAt(ctx, n.Name)
+	if err == nil && was != first {
+		err = fmt.Errorf("repository %q is renamed faster than it can be read", r.name)
+	}
+	return append(found, before...), err
+}
+
+// lookAt reads the repository that has a name now; without an id there is none. It reads
+// invitations before collaborators: who accepts meanwhile is in both.
+func (r *repository) lookAt(ctx context.Context, name string) (out []held, id, now string, err error) {
+	invitations, hidden := list(ctx, r.c, r.path(name)+"/invitations", func(i repositoryInvitation) string { return fmt.Sprint(i.ID) })
+	if gone(hidden) != nil {
+		return nil, "", "", hidden
+	}
+	active, id, now, err := r.collaborators(ctx, name)
+	if err != nil || id == "" {
+		return nil, "", "", err
+	}
 	if hidden != nil {
-		return nil, errUnseen("invitations of repository", r.name, "GitHub shows the repository, but not who is invited to it")
+		return nil, "", "", errUnseen("invitations of repository", r.name, "GitHub shows the repository, but not who is invited to it")
 	}
 	var invited []held
 	for _, i := range invitations {
@@ -95,47 +124,54 @@ func (r *repository) look(ctx context.Context) ([]held, error) {
 		}
 		level, err := permissionOf(i.Permissions)
 		if err != nil {
-			return nil, fmt.Errorf("invitation of %s to %s: %w", i.Invitee.GetLogin(), r.name, err)
+			return nil, "", "", fmt.Errorf("invitation of %s to %s: %w", i.Invitee.GetLogin(), r.name, err)
 		}
 		invited = append(invited, held{person: person{id: i.Invitee.GetID(), login: i.Invitee.GetLogin()}, level: level, invitation: i.ID, expired: i.Expired})
 	}
-	return mergeHeld(active, invited), nil
+	out = mergeHeld(active, invited)
+	for i := range out {
+		out[i].in = now
+	}
+	return out, id, now, nil
 }
 
-func (r *repository) collaborators(ctx context.Context) (out []held, there bool, err error) {
+func (r *repository) collaborators(ctx context.Context, name string) (out []held, id, now string, err error) {
 	for after := any(nil); ; {
 		var a repositoryAnswer
-		head, err := r.c.query(ctx, repositoryQuery, map[string]any{"org": r.c.set.Organization, "name": r.name, "after": after}, &a)
+		head, err := r.c.query(ctx, repositoryQuery, map[string]any{"org": r.c.set.Organization, "name": name, "after": after}, &a)
 		if err != nil {
-			return nil, false, err
+			return nil, "", "", err
 		}
 		if err := r.c.found(a.Organization); err != nil {
-			return nil, false, err
+			return nil, "", "", err
 		}
 		in := a.Repository
 		switch {
 		case in == nil:
-			return nil, false, r.c.seesRepositories(ctx, a.Organization, head, r.name)
+			return nil, "", "", r.c.seesRepositories(ctx, a.Organization, head, name)
 		case in.Owner.Login != r.c.set.Organization:
-			return nil, false, fmt.Errorf("repository %q went to %q, where the connector has nothing to do; end what was granted there", r.name, in.Owner.Login)
+			return nil, "", "", fmt.Errorf("repository %q went to %q, where the connector has nothing to do; end what was granted there", r.name, in.Owner.Login)
 		case in.Collaborators == nil || in.Collaborators.Page == nil || in.Collaborators.Edges == nil:
-			return nil, false, errUnseen("collaborators of repository", r.name, "GitHub shows the repository only")
+			return nil, "", "", errUnseen("collaborators of repository", r.name, "GitHub shows the repository only")
 		}
-		r.now = in.Name
+		if in.ID == "" || id != "" && id != in.ID {
+			return nil, "", "", fmt.Errorf("GitHub answers repository %q with another one", name)
+		}
+		id, now = in.ID, in.Name
 		for _, e := range in.Collaborators.Edges {
 			h, direct, err := e.held()
 			if err != nil {
-				return nil, false, fmt.Errorf("collaborators of %s: %w", r.name, err)
+				return nil, "", "", fmt.Errorf("collaborators of %s: %w", r.name, err)
 			}
 			if direct {
 				out = append(out, h)
 			}
 		}
 		if !in.Collaborators.Page.HasNextPage {
-			return out, true, nil
+			return out, id, now, nil
 		}
 		if in.Collaborators.Page.EndCursor == "" || any(in.Collaborators.Page.EndCursor) == after {
-			return nil, false, fmt.Errorf("GitHub's list of the collaborators of %q does not go on", r.name)
+			return nil, "", "", fmt.Errorf("GitHub's list of the collaborators of %q does not go on", r.name)
 		}
 		after = in.Collaborators.Page.EndCursor
 	}
@@ -197,13 +233,24 @@ func (r *repository) grant(ctx context.Context, p person, at standing, level str
 		return fmt.Errorf("%s is no member of the organisation %s, and an invitation does not tell its custom role; grant one of %s", p.login, r.c.set.Organization, strings.Join(builtIn, ", "))
 	}
 	_, _, err := r.c.way.REST.Repositories.AddCollaborator(ctx, r.c.set.Organization, r.now, p.login, &gh.RepositoryAddCollaboratorOptions{Permission: level})
+	if err != nil || slices.Contains(builtIn, level) {
+		return err
+	}
+	// What GitHub takes for the name of a custom role it may write otherwise, and a
+	// revoke would not find it.
+	now, _, _, err := r.collaborators(ctx, r.now)
+	for _, h := range now {
+		if h.in = r.now; h.id == p.id && h.level != level {
+			err = errors.Join(err, fmt.Errorf("GitHub writes role %q as %q; write the same", level, h.level), r.revoke(ctx, h))
+		}
+	}
 	return err
 }
 
 // revoke withdraws the invitation, or removes the collaborator.
 func (r *repository) revoke(ctx context.Context, h held) error {
 	if h.invitation != 0 {
-		return gone(r.c.send(ctx, http.MethodDelete, fmt.Sprintf("%s/invitations/%d", r.path(), h.invitation), nil))
+		return gone(r.c.send(ctx, http.MethodDelete, fmt.Sprintf("%s/invitations/%d", r.path(h.in), h.invitation), nil))
 	}
-	return gone(r.c.send(ctx, http.MethodDelete, r.path()+"/collaborators/"+url.PathEscape(h.login), nil))
+	return gone(r.c.send(ctx, http.MethodDelete, r.path(h.in)+"/collaborators/"+url.PathEscape(h.login), nil))
 }

@@ -15,7 +15,8 @@ import (
 type role struct {
 	c    *connector
 	name string
-	id   int64 // once looked at
+	id   int64  // once looked at
+	now  string // what it is called now; a renamed one is followed
 }
 
 type roleList struct {
@@ -74,14 +75,26 @@ func (r *role) find(ctx context.Context) error {
 	if l.Roles == nil {
 		return errors.New("GitHub answers without a list of roles")
 	}
+	names := map[int64]string{}
+	r.id, r.now = 0, ""
 	for _, x := range l.Roles {
-		if x.Name != r.name {
+		if names[x.ID] = x.Name; x.Name != r.name {
 			continue
 		}
 		if r.id != 0 && r.id != x.ID {
 			return fmt.Errorf("the organisation has two roles %q", r.name)
 		}
-		r.id = x.ID
+		r.id, r.now = x.ID, x.Name
+	}
+	first := r.c.roles.First(r.name, r.id)
+	switch _, there := names[first]; {
+	case first == r.id:
+	case !there:
+		r.c.roles.Replace(r.name, r.id)
+	case r.id == 0:
+		r.id, r.now = first, names[first]
+	default:
+		return fmt.Errorf("role %q was renamed to %q, and another role has its name; give them their names back, or end what was granted by the first and restart", r.name, names[first])
 	}
 	return nil
 }
@@ -91,8 +104,12 @@ func (r *role) path(login string) string {
 }
 
 func (r *role) missing() error {
-	if r.id != 0 {
+	switch r.now {
+	case r.name:
 		return nil
+	case "":
+	default:
+		return fmt.Errorf("role %q is called %q now; write that", r.name, r.now)
 	}
 	return fmt.Errorf("the organisation %s has no role %q", r.c.set.Organization, r.name)
 }

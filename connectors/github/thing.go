@@ -22,7 +22,9 @@ type held struct {
 	// expired: the invitation can no longer be accepted. It is no access, but stands
 	// in the way of a new one.
 	expired bool
-	alone   bool // we sent the invitation, and it is for this thing only
+	ours    bool   // we sent the invitation
+	alone   bool   // it is for this thing only
+	in      string // the team or repository, as it is called now
 	// owner: GitHub calls an owner of the organisation a maintainer of every team that
 	// they are in, whatever they are there of their own.
 	owner   bool

@@ -143,7 +143,7 @@ func (b *batch[K, H]) revoke(ctx context.Context, t Thing[H], w *work[K], now []
 	var revoked []Revoked
 	for _, i := range todo {
 		found := slices.ContainsFunc(now, func(h H) bool { return b.is(h, w, i) })
-		revoked = append(revoked, Revoked{b.acts[i].Grant.Account, w.level[i], found})
+		revoked = append(revoked, Revoked{Account: b.acts[i].Grant.Account, Level: w.level[i], Found: found})
 	}
 	for n := 1; ; n++ {
 		left := slices.DeleteFunc(slices.Clone(todo), func(i int) bool {
@@ -173,6 +173,9 @@ func (b *batch[K, H]) revoke(ctx context.Context, t Thing[H], w *work[K], now []
 	if c, ok := t.(Cleaner); ok {
 		if err := c.Clean(ctx, revoked); err != nil {
 			b.fail(w.revokes, err)
+		}
+		for k, i := range w.revokes {
+			b.errs[i] = errors.Join(b.errs[i], revoked[k].Err)
 		}
 	}
 	return now, nil

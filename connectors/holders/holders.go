@@ -41,6 +41,7 @@ type Thing[H Held] interface {
 type Revoked struct {
 	Account, Level string
 	Found          bool
+	Err            error // for a Cleaner to set: this one alone has failed
 }
 
 // Cleaner is a thing on which something may be left besides what is held, such as a

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -81,7 +82,11 @@ func (c *connector) findAccounts(ctx context.Context, names map[string]bool, als
 		}
 	}
 	seen := map[string]bool{} // an entry with several names comes with several filters
+	var hidden error
 	err := c.searchAccounts(ctx, conditions, also, func(e *ldap.Entry, a account) {
+		if err := readable(e, c.accountAttr); err != nil {
+			hidden = err
+		}
 		for _, name := range namesakes(wanted, values(e, c.accountAttr)) {
 			if key := name + "\x00" + a.dn; seen[key] {
 				continue
@@ -97,7 +102,7 @@ func (c *connector) findAccounts(ctx context.Context, names map[string]bool, als
 			found[name] = m
 		}
 	})
-	return found, err
+	return found, errors.Join(err, hidden)
 }
 
 // memberNames returns the account of each DN that a group lists, by the DN's canonical

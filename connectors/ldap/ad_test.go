@@ -99,8 +99,8 @@ func TestAGroupThatChangesWhileItsRangesAreReadIsReadAgain(t *testing.T) {
 			dba.attrs["usnchanged"] = []string{fmt.Sprint(s.usn)}
 		}
 	}
-	if got := holders(t, c, "dba"); len(got) != 37 || got[0] != "user0003" {
-		t.Errorf("%d members, from %s on", len(got), got[0])
+	if got := holders(t, c, "dba"); len(got) != 37 {
+		t.Errorf("%d members", len(got))
 	}
 	times = -1000
 	_, err := c.Observe(t.Context(), []string{gr("", "dba").Entitlement})

@@ -23,6 +23,7 @@ type batch struct {
 	// blind is why accounts that lose something could not be looked up.
 	blind error
 	gone  map[string][]string // members of a group, read when an account has no entry
+	dark  map[string]string   // a member of a group whose entry is not shown; "": there is none
 }
 
 // job is what changes in one group: a value, and the acts that want it so.
@@ -40,7 +41,7 @@ type job struct {
 func (c *connector) Apply(ctx context.Context, acts []connectors.Act) []error {
 	b := &batch{
 		connector: c, acts: acts, errs: make([]error, len(acts)), last: map[grants.Grant]int{},
-		ents: map[int]entitlement{}, jobs: map[string]*job{}, gone: map[string][]string{},
+		ents: map[int]entitlement{}, jobs: map[string]*job{}, gone: map[string][]string{}, dark: map[string]string{},
 	}
 	if len(acts) == 0 {
 		return b.errs
@@ -171,6 +172,9 @@ func (b *batch) planGrant(i int, e entitlement, m matches[group], found matches[
 }
 
 func (b *batch) planRevoke(ctx context.Context, i int, m matches[group], found matches[account]) error {
+	if m.err != nil {
+		return m.err
+	}
 	for _, a := range found.exact {
 		if b.own(a.id) {
 			return errOwn
@@ -221,7 +225,9 @@ func (b *batch) valuesOf(ctx context.Context, g group, name string, found matche
 	}
 	drop, err = b.byOwnDN(ctx, g, name)
 	if err == nil && len(drop) == 0 {
-		err = b.blind
+		if err = b.blind; err == nil {
+			err = b.nobodyUnseen(ctx, g, name)
+		}
 	}
 	return drop, nil, err
 }

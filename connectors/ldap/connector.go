@@ -45,6 +45,14 @@ func (c *connector) Revoke(ctx context.Context, g grants.Grant) error {
 	return c.Apply(ctx, []connectors.Act{{Grant: g, Revoke: true}})[0]
 }
 
+// Parts makes each group a part: one whose list may not be read does not hide the others.
+func (c *connector) Parts(scope []string) (parts [][]string) {
+	for _, text := range scope {
+		parts = append(parts, []string{text})
+	}
+	return parts
+}
+
 // Close closes all connections.
 func (c *connector) Close() error {
 	c.pool.close()
@@ -100,8 +108,12 @@ func each[T any](ctx context.Context, c *connector, items []T, f func(context.Co
 }
 
 // matches are the entries that the directory itself finds for a name. It folds case
-// and spaces; Tenure does not, so the entries with this exact name stand apart.
-type matches[T any] struct{ exact, other []T }
+// and spaces; Tenure does not, so the entries with this exact name stand apart. Where
+// err is set it is not known what the name stands for.
+type matches[T any] struct {
+	exact, other []T
+	err          error
+}
 
 func (m matches[T]) all() int { return len(m.exact) + len(m.other) }
 

@@ -114,7 +114,7 @@ func (set *settings) check(c *connector) (err error) {
 		return errors.New("setting accountAttribute must be the name of an attribute, such as uid")
 	case set.MemberAttribute != "" && !slices.Contains(memberAttributes(), set.MemberAttribute):
 		return errors.New("setting memberAttribute must be member, uniqueMember or memberUid")
-	case c.placeholder.below(c.accountBase):
+	case c.placeholder.below(c.accountBase) || c.placeholder.key() == c.accountBase.key():
 		return errors.New("setting placeholder must not be below accountBase: who could log in as it would be a member that nobody sees")
 	case c.bindDN.rdns != nil && c.placeholder.key() == c.bindDN.key():
 		return errors.New("setting placeholder must not be the reconciler's own entry")

@@ -78,7 +78,7 @@ func (c *connector) allowed(e entitlement) error {
 		return fmt.Errorf("the target's setting groupBy is dn: write {groupDN: DN}")
 	case !c.byDN && e.dn != "":
 		return fmt.Errorf("the target's setting groupBy is name: write {group: NAME}")
-	case len(c.groups) > 0 && !slices.Contains(c.groups, e.String()):
+	case c.groups != nil && !slices.Contains(c.groups, e.String()):
 		return fmt.Errorf("the target's setting groups does not list %q", e)
 	}
 	if d, err := parseDN(e.dn); e.dn != "" && (err != nil || !d.below(c.groupBase)) {

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -119,6 +120,19 @@ func (c *connector) findGroups(ctx context.Context, ents []entitlement, more ...
 		}
 		found[e] = m
 	}
+	fail := func(e entitlement, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		m := found[e]
+		m.err = err
+		found[e] = m
+	}
+	var hidden error // of an entry that may be any of the groups that are not found
+	nameless := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		hidden = err
+	}
 	err := each(ctx, c, filters(conditions), func(ctx context.Context, filter string) error {
 		entries, err := c.search(ctx, c.groupBase.String(), ldap.ScopeWholeSubtree, filter, attributes...)
 		if is(err, ldap.LDAPResultNoSuchObject) {
@@ -128,12 +142,21 @@ func (c *connector) findGroups(ctx context.Context, ents []entitlement, more ...
 			return err
 		}
 		for _, entry := range entries {
+			if err := readable(entry, c.groupAttr); err != nil {
+				nameless(err)
+				continue
+			}
 			g := c.readGroup(entry)
-			if g.attr == "" {
+			err := c.readableClass(entry)
+			if g.attr == "" && err == nil {
 				continue
 			}
 			for _, e := range namesakes(named, values(entry, c.groupAttr)) {
-				add(e, g, g.name == e.name)
+				if err != nil {
+					fail(e, err)
+				} else {
+					add(e, g, g.name == e.name)
+				}
 			}
 		}
 		return nil
@@ -141,10 +164,25 @@ func (c *connector) findGroups(ctx context.Context, ents []entitlement, more ...
 	if err != nil {
 		return nil, err
 	}
+	for _, list := range named {
+		for _, e := range list {
+			if m := found[e]; hidden != nil && m.all() == 0 && m.err == nil {
+				fail(e, hidden)
+			}
+		}
+	}
 	err = each(ctx, c, dns, func(ctx context.Context, e entitlement) error {
 		entry, err := c.read(ctx, e.dn, attributes...)
 		if is(err, ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultNamingViolation) {
 			return nil // this server can have no such entry
+		}
+		if err == nil && entry != nil {
+			err = c.readableClass(entry)
+		}
+		var not *incompleteError
+		if err != nil && (answered(err) || errors.As(err, &not)) {
+			fail(e, err) // it keeps no other group back
+			return nil
 		}
 		if err != nil || entry == nil {
 			return err
@@ -155,6 +193,26 @@ func (c *connector) findGroups(ctx context.Context, ents []entitlement, more ...
 		return nil
 	})
 	return found, err
+}
+
+// readable is an error where the server finds an entry by an attribute and does not
+// show the attribute: taken for an entry without it, it would be overlooked.
+func readable(e *ldap.Entry, attribute string) error {
+	for _, a := range e.Attributes {
+		if name, _, _ := strings.Cut(a.Name, ";"); lower(name) == lower(attribute) && len(a.Values) > 0 {
+			return nil
+		}
+	}
+	return &incompleteError{fmt.Sprintf("missing right: read %s of %s", attribute, e.DN)}
+}
+
+// readableClass is the same for what tells a group from other entries. Every entry has
+// an object class.
+func (c *connector) readableClass(e *ldap.Entry) error {
+	if c.memberAttr != "" {
+		return nil
+	}
+	return readable(e, "objectClass")
 }
 
 // namesakes returns who is meant by any of an entry's names, each once.
@@ -174,6 +232,8 @@ func namesakes[T comparable](by map[string][]T, names []string) (out []T) {
 func (c *connector) grantable(e entitlement, m matches[group]) (group, error) {
 	g, ok := m.one()
 	switch {
+	case m.err != nil:
+		return g, m.err
 	case m.all() == 0:
 		return g, fmt.Errorf("group %q does not exist, is not below groupBase, or may not be read", e)
 	case m.all() > 1:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/go-ldap/ldap/v3"
@@ -41,7 +42,10 @@ func (b *batch) carryOut(ctx context.Context, jobs []*job) error {
 			wanted map[string][]int
 		}{{true, j.drop}, {false, j.put}} {
 			m := &modifier{connector: b.connector, group: j.group, remove: step.remove, errs: map[string]error{}}
-			for chunk := range slices.Chunk(slices.Sorted(maps.Keys(step.wanted)), perModify) {
+			values := slices.Collect(maps.Keys(step.wanted))
+			// By chance, so that those who are refused are not the first each time.
+			rand.Shuffle(len(values), func(i, j int) { values[i], values[j] = values[j], values[i] })
+			for chunk := range slices.Chunk(values, perModify) {
 				if err := m.change(ctx, chunk); err != nil {
 					for _, list := range []map[string][]int{j.drop, j.put} {
 						for _, acts := range list {

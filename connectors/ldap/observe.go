@@ -55,6 +55,9 @@ func (c *connector) observe(ctx context.Context, scope []string) ([]grants.Grant
 	holders := map[entitlement]map[string]dn{}
 	all := map[string]dn{}
 	for e, m := range groups {
+		if m.err != nil {
+			return nil, m.err
+		}
 		holders[e] = map[string]dn{}
 		for _, g := range m.meant() {
 			list, err := c.membersOf(ctx, g)

@@ -1,6 +1,7 @@
 package githubtest
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -10,12 +11,12 @@ import (
 type query struct {
 	Query     string
 	Variables struct {
-		Org, Slug, Name string
-		After           *string
+		Org, Slug, Name, ID string
+		After               *string
 	}
 }
 
-// graphql answers the three queries of the connector; package hubcheck holds query
+// graphql answers the queries of the connector; package hubcheck holds query
 // and answer to the schema.
 func graphql(c *call) error {
 	var q query
@@ -27,6 +28,12 @@ func graphql(c *call) error {
 	}
 	about := obj{"login": Org, "viewerCanAdminister": c.token.app == nil && c.s.members[c.token.user.ID] == "admin"}
 	switch {
+	case strings.Contains(q.Query, "node(id:"):
+		n := c.nodeOf(q.Variables.ID)
+		if n == nil {
+			return c.ok(obj{"data": obj{"organization": about, "node": nil}, "errors": []obj{{"type": "NOT_FOUND", "path": []string{"node"}, "message": "Could not resolve to a node"}}})
+		}
+		return c.ok(obj{"data": obj{"organization": about, "node": n}})
 	case strings.Contains(q.Query, "team(slug:"):
 		if c.token.classic && !slices.Contains(c.token.scopes, "admin:org") && !slices.Contains(c.token.scopes, "read:org") {
 			return c.ok(obj{"data": nil, "errors": []obj{{"type": "INSUFFICIENT_SCOPES", "message": "Your token has not been granted the required scopes: read:org"}}})
@@ -93,7 +100,22 @@ func (c *call) teamOf(q query) any {
 			edges = append(edges, obj{"role": strings.ToUpper(members[id]), "node": n})
 		}
 	}
-	return obj{"slug": q.Variables.Slug, "members": obj{"pageInfo": info, "edges": edges}}
+	return obj{"id": fmt.Sprint("T_", t.id), "slug": q.Variables.Slug, "members": obj{"pageInfo": info, "edges": edges}}
+}
+
+// nodeOf finds a team or repository by its lasting id; nil: there is none.
+func (c *call) nodeOf(id string) any {
+	for slug, t := range c.s.teams {
+		if id == fmt.Sprint("T_", t.id) {
+			return obj{"__typename": "Team", "slug": slug}
+		}
+	}
+	for name, r := range c.s.repos {
+		if id == fmt.Sprint("R_", r.id) {
+			return obj{"__typename": "Repository", "name": name, "owner": obj{"login": Org}}
+		}
+	}
+	return nil
 }
 
 func (c *call) repositoryOf(q query) any {
@@ -124,5 +146,5 @@ func (c *call) repositoryOf(q query) any {
 		sources = append(sources, obj{"roleName": r.direct[id], "source": obj{"__typename": "Repository"}})
 		edges = append(edges, obj{"node": n, "permissionSources": sources})
 	}
-	return obj{"name": name, "owner": obj{"login": Org}, "collaborators": obj{"pageInfo": info, "edges": edges}}
+	return obj{"id": fmt.Sprint("R_", r.id), "name": name, "owner": obj{"login": Org}, "collaborators": obj{"pageInfo": info, "edges": edges}}
 }

@@ -137,6 +137,7 @@ func (s *Server) Repo(name string) bool {
 		}
 	}
 	s.nextID++
+	delete(s.moved, name) // it leads to the other one no more
 	s.repos[name] = &repo{id: s.nextID, direct: map[int64]string{}, elsewhere: map[int64]string{}}
 	return true
 }

@@ -126,10 +126,10 @@ func fits(schema *ast.Schema, at string, t *ast.Type, set ast.SelectionSet, v an
 		return fmt.Errorf("%s is no object", at)
 	}
 	var asked []string
-	for _, s := range set {
+	for _, s := range of(set, fields["__typename"]) {
 		f, ok := s.(*ast.Field)
 		if !ok {
-			return fmt.Errorf("%s: only plain fields are checked", at)
+			return fmt.Errorf("%s: only fields and inline fragments are checked", at)
 		}
 		asked = append(asked, f.Alias)
 		value, there := fields[f.Alias]
@@ -146,6 +146,18 @@ func fits(schema *ast.Schema, at string, t *ast.Type, set ast.SelectionSet, v an
 		}
 	}
 	return nil
+}
+
+// of puts what is asked of a type in the place of inline fragments.
+func of(set ast.SelectionSet, kind any) (out ast.SelectionSet) {
+	for _, s := range set {
+		if f, ok := s.(*ast.InlineFragment); !ok {
+			out = append(out, s)
+		} else if f.TypeCondition == kind {
+			out = append(out, f.SelectionSet...)
+		}
+	}
+	return out
 }
 
 func scalar(at, name string, v any) error {

@@ -23,10 +23,13 @@ func (e *failures) Errorf(format string, a ...any) {
 func TestGraphQLTrafficIsHeldToTheSchema(t *testing.T) {
 	const query = `query ($org: String!) { organization(login: $org) { login viewerCanAdminister team(slug: "a") { members(first: 1) { edges { role } } } } }`
 	const good = `{"data":{"organization":{"login":"acme","viewerCanAdminister":true,"team":{"members":{"edges":[{"role":"MEMBER"},null]}}}}}`
+	const node = `query ($org: ID!) { node(id: $org) { __typename ... on Team { slug } ... on Repository { name } } }`
 	for name, c := range map[string]struct {
 		query, variables, answer, want string
 	}{
 		"all is well":         {query, `{"org":"acme"}`, good, ""},
+		"a kind of node":      {node, `{"org":"T_1"}`, `{"data":{"node":{"__typename":"Team","slug":"a"}}}`, ""},
+		"another kind of it":  {node, `{"org":"T_1"}`, `{"data":{"node":{"__typename":"Team","name":"a"}}}`, "slug is missing"},
 		"nothing there":       {query, `{"org":"acme"}`, `{"data":{"organization":null},"errors":[{"type":"NOT_FOUND"}]}`, ""},
 		"an error only":       {query, `{"org":"acme"}`, `{"data":null,"errors":[{"type":"FORBIDDEN"}]}`, ""},
 		"an unknown field":    {strings.Replace(query, "login viewer", "nick viewer", 1), `{"org":"acme"}`, good, "nick"},

@@ -13,20 +13,21 @@ import sys
 import tarfile
 
 FIELDS = {
-    "Query": ["organization", "repository"],
-    "Organization": ["login", "team", "viewerCanAdminister"],
+    "Node": ["id"],
+    "Query": ["node", "organization", "repository"],
+    "Organization": ["id", "login", "team", "viewerCanAdminister"],
     "PageInfo": ["endCursor", "hasNextPage"],
     "PermissionSource": ["permission", "roleName", "source"],
-    "Repository": ["collaborators", "name", "owner"],
+    "Repository": ["collaborators", "id", "name", "owner"],
     "RepositoryCollaboratorConnection": ["edges", "pageInfo", "totalCount"],
     "RepositoryCollaboratorEdge": ["node", "permissionSources"],
     "RepositoryOwner": ["login"],
-    "Team": ["members", "slug"],
+    "Team": ["id", "members", "slug"],
     "TeamMemberConnection": ["edges", "pageInfo", "totalCount"],
     "TeamMemberEdge": ["node", "role"],
-    "User": ["databaseId", "login"],
+    "User": ["databaseId", "id", "login"],
 }
-INTERFACES = ["RepositoryOwner"]
+INTERFACES = ["Node", "RepositoryOwner"]
 BUILT_IN = ["String", "Int", "Float", "Boolean", "ID"]
 
 
