@@ -67,21 +67,27 @@ func (expirer) NativeExpiry() string {
 	return "sshd refuses a key after its expiry-time, and sudo a rule after its NOTAFTER, by the clock of the host"
 }
 
-// Parts divides a scope by hosts.
+// Parts divides a scope by hosts. Each login is a part by itself: its user has a hand in
+// the files that are read for it, and shall not be able to hide anything else.
 func (c *connector) Parts(scope []string) [][]string {
 	var parts [][]string
-	of := map[string]int{}
+	type part struct{ host, login string }
+	of := map[part]int{}
 	for _, text := range scope {
 		e, err := readText(text)
 		if err != nil {
 			parts = append(parts, []string{text})
 			continue
 		}
-		if i, ok := of[e.host]; ok {
+		p := part{host: e.host}
+		if e.kind == login {
+			p.login = e.name
+		}
+		if i, ok := of[p]; ok {
 			parts[i] = append(parts[i], text)
 			continue
 		}
-		of[e.host] = len(parts)
+		of[p] = len(parts)
 		parts = append(parts, []string{text})
 	}
 	return parts
