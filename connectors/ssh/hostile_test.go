@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tenure-dev/tenure/connectors"
@@ -176,4 +177,51 @@ func TestAKeyIsTakenAwayAlsoWhereItCannotBeNoted(t *testing.T) {
 	}
 	h.Run(t, "rm /run/tenure/withdrawn")
 	ok(t, c.Revoke(t.Context(), g))
+}
+
+func TestAHomeThatSshdDoesNotReadLetsNobodyBackIn(t *testing.T) {
+	t.Parallel()
+	s := start(t, "web-1")
+	h, c := s.hosts[0], s.opened(t, nil)
+	page, err := os.ReadFile("../../docs/connectors/ssh.md")
+	ok(t, err)
+	_, block, found := strings.Cut(string(page), "```\nMatch User deploy\n")
+	block, _, _ = strings.Cut(block, "```")
+	if !found {
+		t.Fatal("the documentation has no such lines")
+	}
+	h.Write(t, "Match User deploy\n"+block, "cat >>/etc/ssh/sshd_config.d/tenure.conf")
+	h.Kill()
+	h.Restart(t)
+	g := gr("alice", "web-1", login, "deploy")
+	ok(t, c.Grant(t.Context(), g, tomorrow()))
+	client, err := h.Login(t, "deploy", s.keys["alice"])
+	ok(t, err)
+	key, line, _ := sshtest.NewKey(t)
+	_, err = once(client, "umask 077; mkdir .ssh; echo '"+line+"' >.ssh/authorized_keys")
+	ok(t, err)
+	_, err = h.Login(t, "deploy", key)
+	refused(t, err, "unable to authenticate")
+	h.Authorize(t, "ops", line)
+	if _, err = h.Login(t, "ops", key); err != nil {
+		t.Errorf("other users have lost their keys: %v", err)
+	}
+}
+
+func TestFilesOfRootAreNotShown(t *testing.T) {
+	t.Parallel()
+	h := start(t, "web-1").hosts[0]
+	out := say(t, tenure(t, h), "tenure-host 1 10\nlook login root\ngo\n")
+	if strings.Contains(out, "ssh-") || !strings.HasSuffix(out, "2 ok\ndone\n") {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestARequestWithoutEndIsRefused(t *testing.T) {
+	t.Parallel()
+	h := start(t, "web-1").hosts[0]
+	out := say(t, tenure(t, h), "tenure-host 1 10\n"+strings.Repeat("look group docker\n", 500000)+"go\n")
+	if !strings.Contains(out, "the request is not whole") {
+		t.Errorf("%.300s", out)
+	}
 }
