@@ -104,8 +104,13 @@ func (c *connector) find(name string) (*host, error) {
 	return nil, fmt.Errorf("the target's setting hosts does not list %q; if it does not exist any more, list it in retired", name)
 }
 
-// run sends a request to a host, when there is a free slot.
+// run sends a request to a host, when there is a free slot. Requests that wait for the
+// same host have none, so that it cannot take those of the others.
 func (c *connector) run(ctx context.Context, h *host, r *request) (*answer, error) {
+	if err := h.enter(ctx, c.timeout); err != nil {
+		return nil, fmt.Errorf("%s: %w", h.name, err)
+	}
+	defer h.leave()
 	select {
 	case c.slots <- struct{}{}:
 	case <-ctx.Done():
