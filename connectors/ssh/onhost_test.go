@@ -302,10 +302,10 @@ func TestAUserCannotReachTheScriptThroughTheEnvironmentOfPAM(t *testing.T) {
 	h, c := s.hosts[0], s.opened(t, nil)
 	g := gr("alice", "web-1", login, "deploy")
 	ok(t, c.Grant(t.Context(), g, tomorrow()))
-	h.Write(t, "SSH_AUTH_INFO_0 DEFAULT=nothing\n", "cat >~deploy/.pam_environment && chown deploy ~deploy/.pam_environment")
+	h.Write(t, "SSH_AUTH_INFO_0 DEFAULT=nothing\nFROM_HOME DEFAULT=yes\n", "cat >~deploy/.pam_environment && chown deploy ~deploy/.pam_environment")
 	client, err := h.Login(t, "deploy", s.keys["alice"])
 	ok(t, err)
-	if out, err := once(client, "echo $SSH_AUTH_INFO_0"); err != nil || out != "nothing" {
+	if out, err := once(client, "echo $FROM_HOME"); err != nil || out != "yes" {
 		t.Logf("PAM does not read that file here: %q, %v", out, err)
 	}
 	session := run(t, client, "cat")
