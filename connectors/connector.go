@@ -89,8 +89,8 @@ type Checker interface {
 }
 
 // Partitioner is a target of several parts that can be out of reach each by itself,
-// such as many hosts. The caller observes each part in a call of its own, so that one
-// that is down does not hide the others.
+// such as many hosts. The caller observes each part, and ends sessions on it, in a call
+// of its own, so that one that is down does not hide or hold up the others.
 type Partitioner interface {
 	// Parts divides a scope: every entitlement is in exactly one part. It does not
 	// touch the target; an entitlement that cannot be read is a part by itself.

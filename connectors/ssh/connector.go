@@ -67,21 +67,27 @@ func (expirer) NativeExpiry() string {
 	return "sshd refuses a key after its expiry-time, and sudo a rule after its NOTAFTER, by the clock of the host"
 }
 
-// Parts divides a scope by hosts.
+// Parts divides a scope by hosts. Each login is a part by itself: its user has a hand in
+// the files that are read for it, and shall not be able to hide anything else.
 func (c *connector) Parts(scope []string) [][]string {
 	var parts [][]string
-	of := map[string]int{}
+	type part struct{ host, login string }
+	of := map[part]int{}
 	for _, text := range scope {
 		e, err := readText(text)
 		if err != nil {
 			parts = append(parts, []string{text})
 			continue
 		}
-		if i, ok := of[e.host]; ok {
+		p := part{host: e.host}
+		if e.kind == login {
+			p.login = e.name
+		}
+		if i, ok := of[p]; ok {
 			parts[i] = append(parts[i], text)
 			continue
 		}
-		of[e.host] = len(parts)
+		of[p] = len(parts)
 		parts = append(parts, []string{text})
 	}
 	return parts
@@ -98,8 +104,13 @@ func (c *connector) find(name string) (*host, error) {
 	return nil, fmt.Errorf("the target's setting hosts does not list %q; if it does not exist any more, list it in retired", name)
 }
 
-// run sends a request to a host, when there is a free slot.
+// run sends a request to a host, when there is a free slot. Requests that wait for the
+// same host have none, so that it cannot take those of the others.
 func (c *connector) run(ctx context.Context, h *host, r *request) (*answer, error) {
+	if err := h.enter(ctx, c.timeout); err != nil {
+		return nil, fmt.Errorf("%s: %w", h.name, err)
+	}
+	defer h.leave()
 	select {
 	case c.slots <- struct{}{}:
 	case <-ctx.Done():

@@ -146,17 +146,25 @@ func (h *host) close() {
 	}
 }
 
+// enter waits for a free session, at most as long as a request may take.
+func (h *host) enter(ctx context.Context, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	select {
+	case h.busy <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", errDown, ctx.Err())
+	}
+}
+
+func (h *host) leave() { <-h.busy }
+
 // run gives the script a request and returns its answer, whole or with an error. What a
 // request does may be done twice, so it is sent again if the connection was lost.
 func (h *host) run(ctx context.Context, timeout time.Duration, r *request) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	select {
-	case h.busy <- struct{}{}:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", errDown, ctx.Err())
-	}
-	defer func() { <-h.busy }()
 	for try := 1; ; try++ {
 		a, err := h.once(ctx, r)
 		if err == nil || try == 2 || ctx.Err() != nil || !errors.Is(err, errDown) {

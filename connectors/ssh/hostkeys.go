@@ -16,13 +16,12 @@ import (
 // pins are the keys by which hosts prove who they are. There is no trust on first use.
 type pins struct {
 	callback ssh.HostKeyCallback
-	names    map[string]string // address -> host
-	cas      bool              // host certificates of an authority are good, too
+	cas      bool // host certificates of an authority are good, too
 }
 
 // pin reads both settings of host keys. Every host must have one.
 func pin(addresses, keys map[string]string, known string) (*pins, error) {
-	p := &pins{names: map[string]string{}, cas: strings.Contains(known, "@cert-authority")}
+	p := &pins{cas: strings.Contains(known, "@cert-authority")}
 	var text strings.Builder
 	text.WriteString(known + "\n")
 	for _, name := range slices.Sorted(maps.Keys(keys)) {
@@ -59,7 +58,6 @@ func pin(addresses, keys map[string]string, known string) (*pins, error) {
 		return nil, errors.New("setting knownHosts is not in the form of known_hosts")
 	}
 	for _, name := range slices.Sorted(maps.Keys(addresses)) {
-		p.names[addresses[name]] = name
 		if len(p.known(addresses[name])) == 0 && !p.cas {
 			return nil, fmt.Errorf("host %q has no key in the settings hostKeys and knownHosts; nothing is trusted at first sight", name)
 		}

@@ -225,3 +225,34 @@ func TestAfterCloseNothingIsDone(t *testing.T) {
 	ok(t, c.Close())
 	refused(t, c.Revoke(t.Context(), g), "closed")
 }
+
+func TestASilentHostTakesNoPlaceFromTheOthers(t *testing.T) {
+	t.Parallel()
+	s := start(t, "web-1")
+	set := s.settings(connectors.Settings{"parallel": 5, "timeout": "20s"})
+	hosts, keys := set["hosts"].(map[string]string), set["hostKeys"].(map[string]string)
+	hosts["mute"], keys["mute"] = mute(t), keys["web-1"]
+	c, err := Driver{}.Open(t.Context(), "web", set)
+	ok(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan struct{})
+	for range 10 {
+		go func() {
+			_, _ = c.Observe(ctx, []string{gr("", "mute", group, "docker").Entitlement})
+			over <- struct{}{}
+		}()
+	}
+	defer func() {
+		cancel()
+		for range 10 {
+			<-over
+		}
+	}()
+	k := c.(*connector)
+	eventually(t, "the silent host is asked", func() bool { return len(k.slots) == 4 && len(k.hosts["mute"].busy) == 4 })
+	began := time.Now()
+	if _, err := c.Observe(t.Context(), []string{gr("", "web-1", group, "docker").Entitlement}); err != nil || time.Since(began) > 18*time.Second {
+		t.Errorf("after %s: %v", time.Since(began), err)
+	}
+}

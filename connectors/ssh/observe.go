@@ -2,10 +2,13 @@ package ssh
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -53,68 +56,77 @@ func (c *connector) Observe(ctx context.Context, scope []string) ([]grants.Grant
 
 // look returns everybody who has something of these, on all of the hosts or an error.
 func (c *connector) look(ctx context.Context, work map[*host][]entitlement) (map[held]bool, error) {
-	var keys map[string][]ssh.PublicKey
-	if c.keys != nil {
-		var err error
-		if keys, err = c.keys.read(); err != nil {
-			return nil, err
-		}
+	keys, err := c.keyOwners(work)
+	if err != nil {
+		return nil, err
 	}
-	accounts := map[string]string{} // key -> account
-	for account, list := range keys {
-		for _, k := range list {
-			accounts[string(k.Marshal())] = account
-		}
-	}
-	type seen struct {
-		of entitlement
-		by []string
-	}
-	results := make(chan seen)
-	collected := make(chan map[held]bool)
-	go func() {
-		all := map[held]bool{}
-		for s := range results {
-			for _, account := range s.by {
-				all[held{account, s.of}] = true
-			}
-		}
-		collected <- all
-	}()
-	err := each(work, func(h *host, list []entitlement) error {
-		r := &request{}
-		lines := make([]int, len(list))
-		for i, e := range list {
-			lines[i] = r.add("look", e.kind, e.name)
-		}
-		a, err := c.run(ctx, h, r)
-		if err != nil {
-			return err
-		}
-		for i, e := range list {
-			reply := a.line(lines[i])
-			if err := reply.err(); err != nil {
-				return fmt.Errorf("%s: %s: %w", h.name, e, err)
-			}
-			s := seen{of: e}
-			switch e.kind {
-			case group:
-				s.by = reply.see
-			case sudo:
-				s.by = c.sudoers(reply.see, c.rules[e.name], a.now)
-			case login:
-				s.by = keyHolders(reply.see, accounts, a)
-			}
-			results <- s
-		}
-		return nil
+	var mu sync.Mutex
+	all := map[held]bool{}
+	err = each(work, func(h *host, list []entitlement) error {
+		found, errs := c.lookAt(ctx, h, list, keys)
+		mu.Lock()
+		defer mu.Unlock()
+		maps.Copy(all, found)
+		return errors.Join(errs...)
 	})
-	close(results)
-	all := <-collected
 	if err != nil {
 		return nil, err
 	}
 	return all, nil
+}
+
+// lookAt returns what a host shows of these, and an error for each that it does not show.
+func (c *connector) lookAt(ctx context.Context, h *host, list []entitlement, keys map[string]string) (map[held]bool, []error) {
+	r := &request{}
+	lines := make([]int, len(list))
+	for i, e := range list {
+		lines[i] = r.add("look", e.kind, e.name)
+	}
+	a, err := c.run(ctx, h, r)
+	if err != nil {
+		return nil, []error{err}
+	}
+	found := map[held]bool{}
+	var errs []error
+	for i, e := range list {
+		reply := a.line(lines[i])
+		if err := reply.err(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s: %w", h.name, e, err))
+			continue
+		}
+		var by []string
+		switch e.kind {
+		case group:
+			by = reply.see
+		case sudo:
+			by = c.sudoers(reply.see, c.rules[e.name], a.now)
+		case login:
+			by = keyHolders(reply.see, keys, a)
+		}
+		for _, account := range by {
+			found[held{account, e}] = true
+		}
+	}
+	return found, errs
+}
+
+// keyOwners returns whose every key is, if there is a login to look at.
+func (c *connector) keyOwners(work map[*host][]entitlement) (map[string]string, error) {
+	out := map[string]string{}
+	logins := false
+	for _, list := range work {
+		logins = logins || slices.ContainsFunc(list, func(e entitlement) bool { return e.kind == login })
+	}
+	if c.keys == nil || !logins {
+		return out, nil
+	}
+	keys, err := c.keys.read()
+	for account, list := range keys {
+		for _, k := range list {
+			out[string(k.Marshal())] = account
+		}
+	}
+	return out, err
 }
 
 var (

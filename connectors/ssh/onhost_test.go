@@ -295,3 +295,40 @@ func TestTheScriptMeansTheSameToOtherShells(t *testing.T) {
 		t.Error("there is no other shell to try")
 	}
 }
+
+func TestAUserCannotReachTheScriptThroughTheEnvironmentOfPAM(t *testing.T) {
+	t.Parallel()
+	s := start(t, "web-1")
+	h, c := s.hosts[0], s.opened(t, nil)
+	g := gr("alice", "web-1", login, "deploy")
+	ok(t, c.Grant(t.Context(), g, tomorrow()))
+	h.Write(t, "SSH_AUTH_INFO_0 DEFAULT=nothing\nFROM_HOME DEFAULT=yes\n", "cat >~deploy/.pam_environment && chown deploy ~deploy/.pam_environment")
+	client, err := h.Login(t, "deploy", s.keys["alice"])
+	ok(t, err)
+	if out, err := once(client, "echo $FROM_HOME"); err != nil || out != "yes" {
+		t.Logf("PAM does not read that file here: %q, %v", out, err)
+	}
+	session := run(t, client, "cat")
+	if !session.works() {
+		t.Error("the session does not work")
+	}
+	if out := h.Run(t, "cat /run/tenure/sessions/*"); !strings.Contains(out, "deploy alice\n") {
+		t.Errorf("the session is not alice's: %s", out)
+	}
+	ok(t, c.Revoke(t.Context(), g))
+	end(t, c, g)
+	if session.works() {
+		t.Error("the session lives")
+	}
+
+	// Where the line stands too low, nobody can be let in.
+	for _, change := range []string{
+		"grep tenure-host sshd >line; sed -i /tenure-host/d sshd; cat line >>sshd", // at the end
+		"sed -i '1i session required pam_env.so user_readenv=1' sshd",
+	} {
+		h.Run(t, "cp /etc/pam.d/sshd /run/sshd.pam; cd /etc/pam.d && "+change)
+		refused(t, c.Grant(t.Context(), g, tomorrow()), "right after pam_loginuid")
+		h.Run(t, "cp /run/sshd.pam /etc/pam.d/sshd")
+	}
+	ok(t, c.Grant(t.Context(), g, tomorrow()))
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tenure-dev/tenure/grants"
 )
@@ -50,17 +51,13 @@ func (c *connector) EndSessions(ctx context.Context, lost []grants.Grant) error 
 }
 
 func (c *connector) end(ctx context.Context, h *host, list []held) error {
-	scope := map[*host][]entitlement{}
+	var scope []entitlement
 	for _, x := range list {
-		if !slices.Contains(scope[h], x.entitlement) {
-			scope[h] = append(scope[h], x.entitlement)
+		if !slices.Contains(scope, x.entitlement) {
+			scope = append(scope, x.entitlement)
 		}
 	}
-	now, err := c.look(ctx, scope)
-	if err != nil {
-		return err
-	}
-	list = slices.DeleteFunc(list, func(x held) bool { return now[x] })
+	list = slices.DeleteFunc(list, c.remaining(ctx, h, scope))
 	var errs []error
 	for part := range slices.Chunk(list, perRequest) {
 		r := &request{}
@@ -79,4 +76,18 @@ func (c *connector) end(ctx context.Context, h *host, list []held) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// remaining tells who still has what. Who does not show for certain that something
+// remains loses the sessions: the one who has to go may be the one who hides it, as in
+// files of the user who logs in. So looking has a part of the time only.
+func (c *connector) remaining(ctx context.Context, h *host, scope []entitlement) func(held) bool {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/3)
+		defer cancel()
+	}
+	keys, _ := c.keyOwners(map[*host][]entitlement{h: scope})
+	found, _ := c.lookAt(ctx, h, scope, keys)
+	return func(x held) bool { return found[x] }
 }

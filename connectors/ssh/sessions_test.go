@@ -224,7 +224,7 @@ func TestALoginThatWasOnItsWayWhenItsLineWentIsCut(t *testing.T) {
 	h, c := s.hosts[0], s.opened(t, nil)
 	// Opening a session waits until we say so.
 	h.Write(t, "#!/bin/sh\n[ \"$PAM_USER\" != deploy ] || while ! [ -e /run/go ]; do sleep 0.05; done\n", "cat >/usr/local/sbin/slow && chmod 755 /usr/local/sbin/slow")
-	h.Run(t, "sed -i 's,^session.*tenure-host.*,session optional pam_exec.so /usr/local/sbin/slow\\n&,' /etc/pam.d/sshd")
+	h.Run(t, "sed -i 's,^session.*pam_loginuid.*,session optional pam_exec.so /usr/local/sbin/slow\\n&,' /etc/pam.d/sshd")
 	lost, kept := gr("alice", "web-1", login, "deploy"), gr("bob", "web-1", login, "deploy")
 	ok(t, c.Grant(t.Context(), lost, tomorrow()))
 	ok(t, c.Grant(t.Context(), kept, tomorrow()))

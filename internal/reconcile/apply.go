@@ -179,33 +179,6 @@ func (w *worker) one(ctx context.Context, a connectors.Act) error {
 	return w.conn.Grant(ctx, a.Grant, a.Until)
 }
 
-// endSessions cuts live sessions of what was revoked. A failure counts as the
-// failure of the revoke: the hold stays owned and both are tried again.
-func (w *worker) endSessions(ctx context.Context, changes []grants.Change, out []result) {
-	ender, ok := connectors.AsSessionEnder(w.conn)
-	if !ok {
-		return
-	}
-	var lost []grants.Grant
-	var which []int
-	for i, c := range changes {
-		if c.Op == grants.OpRevoke && out[i].err == nil && !out[i].untried {
-			lost = append(lost, c.Item.Grant)
-			which = append(which, i)
-		}
-	}
-	if len(lost) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, w.cfg.ActTimeout)
-	defer cancel()
-	if err := ender.EndSessions(ctx, lost); err != nil {
-		for _, i := range which {
-			out[i].err = fmt.Errorf("access is revoked, but ending live sessions failed: %w", err)
-		}
-	}
-}
-
 // record writes what became of the acts. An earlier act on the same grant that may
 // still be under way keeps its deadline.
 func (w *worker) record(ctx context.Context, s *state, changes []grants.Change, results []result, before []time.Time) error {

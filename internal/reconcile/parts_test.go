@@ -14,7 +14,8 @@ import (
 // hosts is a target of two parts, each with its own entitlements: a/… and b/….
 type hosts struct {
 	*memory
-	down map[string]bool
+	down  map[string]bool
+	stuck map[string]bool // sessions do not end
 }
 
 func hostOf(entitlement string) string {
@@ -55,9 +56,19 @@ func (h hosts) Apply(_ context.Context, acts []connectors.Act) []error {
 	return errs
 }
 
+// EndSessions fails where sessions do not end, and tells what it was asked.
+func (h hosts) EndSessions(_ context.Context, lost []grants.Grant) error {
+	for _, g := range lost {
+		if h.stuck[hostOf(g.Entitlement)] {
+			return errDown
+		}
+	}
+	return nil
+}
+
 func twoHosts(t *testing.T) (*world, hosts) {
 	w := newWorld(t)
-	h := hosts{w.target, map[string]bool{}}
+	h := hosts{w.target, map[string]bool{}, map[string]bool{}}
 	w.engine.workers[0].conn = h
 	return w, h
 }
@@ -161,3 +172,28 @@ func TestAPartThatAConnectorForgotIsUnseen(t *testing.T) {
 type forgetful struct{ hosts }
 
 func (f forgetful) Parts(scope []string) [][]string { return f.hosts.Parts(scope)[:1] }
+
+func TestSessionsThatDoNotEndOnOnePartHoldUpNoOther(t *testing.T) {
+	for _, forgets := range []bool{false, true} {
+		w, h := twoHosts(t)
+		if forgets {
+			w.engine.workers[0].conn = forgetful{h} // part a only
+		}
+		w.decide(asks("one", "alice", "a/docker", 0, 60), asks("two", "bob", "b/docker", 0, 60), asks("three", "carol", "a/docker", 0, 60))
+		_, _, _ = w.pass()
+		w.now = start.Add(time.Minute)
+		w.engine.workers[0].conn = h
+		w.mustPass()
+		if forgets {
+			w.engine.workers[0].conn = forgetful{h}
+		}
+		h.stuck["b"] = true
+		w.now = start.Add(60 * time.Minute)
+		_, _, _ = w.pass()
+		holds := w.holds()
+		failed := slices.IndexFunc(holds, func(x grants.Hold) bool { return x.LastError != "" })
+		if failed < 0 || holds[failed].Account != "bob" || slices.ContainsFunc(holds, func(x grants.Hold) bool { return x.LastError != "" && x.Account != "bob" }) {
+			t.Errorf("forgets %t: %+v", forgets, holds)
+		}
+	}
+}
