@@ -22,8 +22,8 @@ import (
 
 // credential gets access tokens for an application: with its secret, or with the token
 // of a workload identity that the platform writes to a file (OAuth 2.0 client
-// credentials, RFC 6749 and RFC 7523). Azure's own library for it is ten times larger
-// than what is used of it here.
+// credentials, RFC 6749 and RFC 7523). Microsoft's own library for it puts whole answers
+// into its errors, and would make the program larger by nine times what all of this does.
 type credential struct {
 	address string
 	set     *settings
