@@ -19,6 +19,7 @@ var none = []string{}
 var kept = []string{
 	"cel.dev/cel-go",
 	"code.gitea.io/sdk",
+	"github.com/Azure/azure-sdk-for-go",
 	"github.com/aws/aws-sdk-go-v2",
 	"github.com/aws/smithy-go",
 	"github.com/bradleyfalzon/ghinstallation",
@@ -63,6 +64,7 @@ var rules = map[string]rule{
 	"connectors/conformance": {packages: []string{"connectors", "grants"}, testing: true},
 	"connectors/exec":        {packages: []string{"connectors", "connectors/plugin"}, external: []string{"golang.org/x/sys"}},
 	"connectors/aws":         {packages: []string{"connectors", "grants"}, kept: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}},
+	"connectors/azure":       {packages: []string{"connectors", "grants"}, kept: []string{"github.com/Azure/azure-sdk-for-go"}},
 	"connectors/file":        {packages: []string{"connectors", "grants"}, external: []string{"golang.org/x/sys", "golang.org/x/text"}},
 	"connectors/gcp":         {packages: []string{"connectors", "grants"}, kept: []string{"golang.org/x/oauth2"}},
 	"connectors/gitea":       {packages: []string{"connectors", "connectors/holders", "grants", "internal/giteaapi", "internal/webclient"}, kept: []string{"code.gitea.io/sdk"}},
@@ -86,6 +88,7 @@ var rules = map[string]rule{
 	"connectors/ssh":                 {packages: []string{"connectors", "connectors/ssh/onhost", "grants"}, external: []string{"golang.org/x/crypto"}},
 	"connectors/ssh/onhost":          {external: none},
 	"connectors/ssh/sshtest":         {packages: []string{"connectors/ssh/onhost", "internal/testserver"}, external: []string{"golang.org/x/crypto"}, testing: true},
+	"connectors/azure/azuretest":     {kept: []string{"github.com/Azure/azure-sdk-for-go"}, testing: true},
 	"connectors/gcp/gcptest":         {kept: []string{"cel.dev/cel-go"}, testing: true},
 	"connectors/github/githubtest":   {packages: []string{"internal/minihub", "internal/minihub/hubcheck"}, external: none, testing: true},
 	"connectors/plugin/check":        {packages: []string{"connectors", "grants"}, external: none},
