@@ -39,7 +39,7 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 			at[e.scope][e.role] = true
 		}
 	}
-	bad := c.checkDirectory(ctx, len(groups) > 0)
+	have, bad := c.checkDirectory(ctx, len(groups) > 0)
 	errs = append(errs, bad...)
 	var mu sync.Mutex
 	found := map[string][]error{}
@@ -50,7 +50,7 @@ func (c *connector) Check(ctx context.Context, scope []string) []error {
 	}
 	each(slices.Collect(maps.Keys(at)), func(s string) { note(s, c.checkScope(ctx, s, at[s])) })
 	if len(bad) == 0 {
-		each(slices.Collect(maps.Keys(groups)), func(g string) { note("group "+g, c.checkGroup(ctx, g)) })
+		each(slices.Collect(maps.Keys(groups)), func(g string) { note("group "+g, c.checkGroup(ctx, g, have)) })
 		errs = append(errs, c.checkTwins(ctx, groups)...)
 	}
 	for _, key := range slices.Sorted(maps.Keys(found)) {
@@ -93,12 +93,14 @@ func (c *connector) checkScope(ctx context.Context, scope string, roles map[stri
 }
 
 // checkGroup says why nobody could be added to a group.
-func (c *connector) checkGroup(ctx context.Context, name string) []error {
+func (c *connector) checkGroup(ctx context.Context, name string, have []string) []error {
 	g, err := c.findGroup(ctx, name)
 	switch {
 	case err != nil:
 	case g == nil:
 		err = fmt.Errorf("group %q does not exist", name)
+	case g.Assignable && c.writable(g, name) == nil && !slices.Contains(have, privileged):
+		return []error{c.lacks(privileged)}
 	default:
 		if err = c.writable(g, name); err == nil {
 			_, err = c.members(ctx, g)
@@ -130,21 +132,28 @@ var (
 	writeGroup = []string{"GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Directory.ReadWrite.All"}
 )
 
+// privileged is what Graph wants besides for groups that may hold roles of Entra.
+const privileged = "RoleManagement.ReadWrite.Directory"
+
+func (c *connector) lacks(right string) error {
+	return fmt.Errorf("%s: missing right: %s of Microsoft Graph, as an application permission with an administrator's consent", c.target, right)
+}
+
 // checkDirectory looks into the token for Graph, which lists the rights that it gives.
-func (c *connector) checkDirectory(ctx context.Context, groups bool) (errs []error) {
+func (c *connector) checkDirectory(ctx context.Context, groups bool) (have []string, errs []error) {
 	t, err := c.cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{c.graph.base + "/.default"}})
 	if err != nil {
-		return []error{c.wrap("check", err)}
+		return nil, []error{c.wrap("check", err)}
 	}
-	have := claimsOf(t.Token).Roles
+	have = claimsOf(t.Token).Roles
 	need := [][]string{readUsers}
 	if groups {
 		need = append(need, writeGroup)
 	}
 	for _, any := range need {
 		if !slices.ContainsFunc(any, func(r string) bool { return slices.Contains(have, r) }) {
-			errs = append(errs, fmt.Errorf("%s: missing right: %s of Microsoft Graph, as an application permission with an administrator's consent", c.target, any[0]))
+			errs = append(errs, c.lacks(any[0]))
 		}
 	}
-	return errs
+	return have, errs
 }

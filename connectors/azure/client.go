@@ -191,12 +191,33 @@ func list[T any](ctx context.Context, c *client, path string) (all []T, err erro
 		if next == "" {
 			return all, nil
 		}
-		if !strings.HasPrefix(next, c.base+"/") || seen[next] {
+		if address = c.here(next); address == "" || seen[address] {
 			return nil, errors.New("the server's list goes on at another host, or in a circle")
 		}
-		seen[next], address = true, next
+		seen[address] = true
 	}
 	return nil, errors.New("the server's list has no end")
+}
+
+// here is an address of this server, such as it gives for a next page; empty: it is
+// another server's.
+func (c *client) here(address string) string {
+	want, err := url.Parse(c.base)
+	if err != nil {
+		return ""
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.User != nil || u.Scheme != want.Scheme || !strings.EqualFold(u.Hostname(), want.Hostname()) || port(u) != port(want) || !strings.HasPrefix(u.Path, "/") {
+		return ""
+	}
+	return c.base + u.RequestURI()
+}
+
+func port(u *url.URL) string {
+	if p := u.Port(); p != "" {
+		return p
+	}
+	return map[string]string{"https": "443", "http": "80"}[u.Scheme]
 }
 
 // quoted is a text in a filter (OData), for the query of an address.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/grants"
 )
 
@@ -18,12 +19,12 @@ func (c *connector) Observe(ctx context.Context, scope []string) ([]grants.Grant
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	list, err := connectors.DecodeScope(scope, readText)
+	if err != nil {
+		return nil, c.wrap("observe", err)
+	}
 	parts := map[string][]entitlement{} // what is looked at together
-	for _, text := range scope {
-		e, err := readText(text)
-		if err != nil {
-			return nil, c.wrap("observe", err)
-		}
+	for _, e := range list {
 		parts[e.where()] = append(parts[e.where()], e)
 	}
 	var mu sync.Mutex
