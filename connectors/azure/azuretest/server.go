@@ -18,6 +18,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tenure-dev/tenure/connectors/faulty"
 )
 
 // Server is one stand-in. What it holds outlives a Kill.
@@ -25,7 +27,7 @@ type Server struct {
 	ARM, Graph string // their addresses; tokens come from ARM's
 
 	t      testing.TB
-	faults *faults
+	faults *faulty.Handler
 
 	mu          sync.Mutex
 	servers     []*http.Server
@@ -51,7 +53,7 @@ func Start(t testing.TB) *Server {
 		t: t, apps: map[string]*app{}, tokens: map[string]token{}, scopes: map[string]string{}, young: map[string]int{},
 		users: map[string]*user{}, groups: map[string]*group{}, others: map[string]string{}, pageSize: 100, calls: map[string]int{},
 	}
-	s.faults = &faults{next: http.HandlerFunc(s.serve)}
+	s.faults = &faulty.Handler{Next: http.HandlerFunc(s.serve)}
 	s.Restart(t)
 	t.Cleanup(func() { s.Kill(t) })
 	return s
@@ -96,11 +98,17 @@ func (s *Server) Kill(testing.TB) {
 	}
 }
 
+// Fault and Answer are what goes wrong.
+type (
+	Fault  = faulty.Fault
+	Answer = faulty.Answer
+)
+
 // Fail lets something go wrong.
-func (s *Server) Fail(f Fault) { s.faults.add(f) }
+func (s *Server) Fail(f Fault) { s.faults.Add(f) }
 
 // Unused is for how many requests faults are still there.
-func (s *Server) Unused() int { return s.faults.left() }
+func (s *Server) Unused() int { return s.faults.Left() }
 
 // Pages sets how many entries are on a page of a list.
 func (s *Server) Pages(size int) {
