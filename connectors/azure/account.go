@@ -50,7 +50,7 @@ func (s *settings) principalOf(account string) (principal, error) {
 	for _, kind := range []string{kindGroup, kindServicePrincipal} {
 		if id, ok := strings.CutPrefix(account, kind+":"); ok {
 			if !isID(id) {
-				return principal{}, fmt.Errorf("account %+.80q: want the object id in lower case after %s:", account, kind)
+				return principal{}, fmt.Errorf("account %+.80q: want %s: and the object id in lower case", account, kind)
 			}
 			return principal{kind: kind, id: id}, nil
 		}

@@ -21,9 +21,6 @@ type item struct {
 	err  error
 }
 
-// known reports whether the account's principal is known.
-func (it *item) known() bool { return it.none == "" && it.lost == nil }
-
 // Apply looks up accounts, roles and groups once for all acts and then makes the changes,
 // a few at a time. Of several acts on one grant the last decides.
 func (c *connector) Apply(ctx context.Context, acts []connectors.Act) []error {
@@ -186,9 +183,9 @@ func (c *connector) verify(ctx context.Context, revokes []*item, defs map[roleAt
 		switch {
 		case it.err != nil || it.none != "":
 		case it.lost != nil:
-			it.err = fmt.Errorf("Tenure's own role assignment is gone, but it is not known whether another remains: %w", it.lost)
+			it.err = fmt.Errorf("its own role assignment is gone, but it is not known whether another remains: %w", it.lost)
 		case d.err != nil:
-			it.err = fmt.Errorf("Tenure's own role assignment is gone, but it is not known whether another remains: %w", d.err)
+			it.err = fmt.Errorf("its own role assignment is gone, but it is not known whether another remains: %w", d.err)
 		case d.role != nil:
 			at[it.e.scope] = append(at[it.e.scope], it)
 		}
@@ -197,7 +194,7 @@ func (c *connector) verify(ctx context.Context, revokes []*item, defs map[roleAt
 		all, err := c.assignments(ctx, scope)
 		for _, it := range at[scope] {
 			if err != nil && !gone(err) {
-				it.err = fmt.Errorf("Tenure's own role assignment is gone, but it is not known whether another remains: %w", err)
+				it.err = fmt.Errorf("its own role assignment is gone, but it is not known whether another remains: %w", err)
 			}
 			for _, a := range all {
 				if a.Name != nameOf(it.act.Grant) && a.of(defs[roleAt{scope, it.e.role}].role, it.who.id) {

@@ -137,7 +137,7 @@ func TestARevokeDoesNotWaitForTheDirectory(t *testing.T) {
 	c := w.open(t, w.settings())
 	grant(t, c, on("alice"))
 	w.Fail(azuretest.Fault{Path: "/v1.0/users", Answer: &azuretest.Answer{Code: 403, Body: `{"error": {"code": "Authorization_RequestDenied", "message": "no"}}`}})
-	refused(t, c.Revoke(t.Context(), on("alice")), "own role assignment is gone")
+	refused(t, c.Revoke(t.Context(), on("alice")), "its own role assignment is gone")
 	if w.May(person(0), readAny, subPath) {
 		t.Error("it still works")
 	}

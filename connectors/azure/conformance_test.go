@@ -37,12 +37,8 @@ func (w *world) subject(t *testing.T, specs []connectors.Spec, named func(string
 	ids := map[string]string{"alice": person(0), "bob": person(1), "carol": person(2), "dave": person(3)}
 	roles := map[string]string{"Reader": reader}
 	settings := w.settings()
-	var names []string
-	for _, name := range hostile {
-		names = append(names, name)
-	}
-	settings["roles"] = append(settings["roles"].([]string), names...)
-	settings["groups"] = append([]string{crew, "Second"}, names...)
+	settings["roles"] = append(settings["roles"].([]string), hostile...)
+	settings["groups"] = append([]string{crew, "Second"}, hostile...)
 	read := func(t testing.TB, g grants.Grant) (e entitlement, group, id string) {
 		e, err := readText(g.Entitlement)
 		if err != nil {
