@@ -5,6 +5,7 @@ package all
 import (
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/connectors/aws"
+	"github.com/tenure-dev/tenure/connectors/azure"
 	"github.com/tenure-dev/tenure/connectors/exec"
 	"github.com/tenure-dev/tenure/connectors/file"
 	"github.com/tenure-dev/tenure/connectors/gcp"
@@ -28,6 +29,7 @@ import (
 func Drivers() []connectors.Driver {
 	return []connectors.Driver{
 		aws.Driver{},
+		azure.Driver{},
 		exec.Driver{},
 		file.Driver{},
 		gcp.Driver{},

@@ -19,6 +19,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tenure-dev/tenure/connectors/faulty"
 )
 
 // Server is one stand-in. What it holds outlives a Kill.
@@ -27,7 +29,7 @@ type Server struct {
 
 	t      testing.TB
 	api    *description
-	faults *faults
+	faults *faulty.Handler
 
 	mu       sync.Mutex
 	http     *http.Server
@@ -64,7 +66,7 @@ func Start(t testing.TB) *Server {
 	mux.HandleFunc("POST /iam/v1/projects/-/serviceAccounts/{call}", s.impersonate)
 	mux.HandleFunc("GET /computeMetadata/v1/", s.metadata)
 	mux.HandleFunc("/v3/", s.serve)
-	s.faults = &faults{next: mux}
+	s.faults = &faulty.Handler{Next: mux}
 	s.Restart(t)
 	t.Cleanup(func() { s.Kill(t) })
 	return s
@@ -104,11 +106,17 @@ func (s *Server) Kill(testing.TB) {
 	<-done
 }
 
+// Fault and Answer are what goes wrong.
+type (
+	Fault  = faulty.Fault
+	Answer = faulty.Answer
+)
+
 // Fail lets something go wrong.
-func (s *Server) Fail(f Fault) { s.faults.add(f) }
+func (s *Server) Fail(f Fault) { s.faults.Add(f) }
 
 // Unused is for how many requests faults are still there.
-func (s *Server) Unused() int { return s.faults.left() }
+func (s *Server) Unused() int { return s.faults.Left() }
 
 // Calls is how often a method was called, such as setIamPolicy.
 func (s *Server) Calls(method string) int {

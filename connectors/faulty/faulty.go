@@ -1,4 +1,6 @@
-package gcptest
+// Package faulty lets things go wrong between a client and a server that stands in for a
+// real one in tests. It knows nothing of either.
+package faulty
 
 import (
 	"io"
@@ -10,7 +12,6 @@ import (
 )
 
 // Fault is something that goes wrong with the next requests whose path ends with Path.
-// It knows nothing of the API behind it.
 type Fault struct {
 	Path  string // end of the path; empty: any
 	Times int    // of how many requests; 0: of one
@@ -31,15 +32,16 @@ type Answer struct {
 	Body   string
 }
 
-// faults is a handler in front of another one.
-type faults struct {
-	next http.Handler
+// Handler is in front of another one.
+type Handler struct {
+	Next http.Handler
 
 	mu   sync.Mutex
 	list []*Fault
 }
 
-func (f *faults) add(x Fault) {
+// Add lets something go wrong.
+func (f *Handler) Add(x Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	x.Times = max(x.Times, 1)
@@ -47,7 +49,7 @@ func (f *faults) add(x Fault) {
 }
 
 // take returns the first fault that is for a request.
-func (f *faults) take(r *http.Request) *Fault {
+func (f *Handler) take(r *http.Request) *Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i, x := range f.list {
@@ -61,8 +63,8 @@ func (f *faults) take(r *http.Request) *Fault {
 	return nil
 }
 
-// left is for how many requests faults are still there.
-func (f *faults) left() (n int) {
+// Left is for how many requests faults are still there.
+func (f *Handler) Left() (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, x := range f.list {
@@ -71,11 +73,12 @@ func (f *faults) left() (n int) {
 	return n
 }
 
-func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP meets a fault, or passes the request on.
+func (f *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := f.take(r)
 	switch {
 	case x == nil:
-		f.next.ServeHTTP(w, r)
+		f.Next.ServeHTTP(w, r)
 	case x.Answer != nil:
 		for k, v := range x.Answer.Header {
 			w.Header().Set(k, v)
@@ -86,7 +89,7 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	case x.Lose, x.Half:
 		rec := httptest.NewRecorder()
-		f.next.ServeHTTP(rec, r)
+		f.Next.ServeHTTP(rec, r)
 		if x.Half {
 			body := rec.Body.Bytes()
 			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
@@ -99,6 +102,6 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 	case x.Meantime != nil:
 		x.Meantime()
-		f.next.ServeHTTP(w, r)
+		f.Next.ServeHTTP(w, r)
 	}
 }
