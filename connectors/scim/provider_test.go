@@ -59,7 +59,8 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/Groups/g":
 		p.group(w, r)
 	default:
-		http.NotFound(w, r)
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, `{"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "404"}`)
 	}
 }
 
