@@ -102,7 +102,7 @@ func TestAnAccountIsSpelledAsTheServerSpellsIt(t *testing.T) {
 
 func TestWithoutPatchAGroupIsReplacedOnlyAsItWasRead(t *testing.T) {
 	p := &provider{config: `{"patch": {"supported": false}, "filter": {"supported": true}, "etag": {"supported": true}}`,
-		people: []string{"alice", "bob", "carol"}, members: map[string]bool{"u-carol": true}}
+		people: []string{"alice", "bob", "carol"}, members: map[string]bool{"u-carol": true}, key: "Members"}
 	met := false
 	p.answer = func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPut && !met { // somebody else is faster
