@@ -61,7 +61,7 @@ func (c *account) Close() error {
 func (c *account) Apply(ctx context.Context, acts []connectors.Act) []error {
 	who, err := c.self(ctx)
 	if err == nil {
-		c.sweep(ctx)
+		c.sweep(ctx, acts)
 	}
 	look := &names{api: c.api}
 	return each(ctx, c.target, acts, func(ctx context.Context, a connectors.Act) error {

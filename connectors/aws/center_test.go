@@ -281,3 +281,29 @@ func TestDurationsOfSessions(t *testing.T) {
 		}
 	}
 }
+
+func TestOneUserWhoCannotBeLookedUpDoesNotStopTheOthers(t *testing.T) {
+	w := newCenter(t)
+	c := open(t, w.settings(), w.key)
+	defer c.Close()
+	alice, bob := grantOf(t, "alice", connectors.Spec{"account": shop, "permissionSet": "ReadOnly"}), grantOf(t, "bob", connectors.Spec{"account": shop, "permissionSet": "ReadOnly"})
+	for _, g := range []grants.Grant{alice, bob} {
+		awstest.Must(t, c.Grant(t.Context(), g, time.Now().Add(time.Hour)))
+	}
+	w.Front.Intercept(func(call awstest.Call, answer http.ResponseWriter) bool {
+		hit := is(call, "GetUserId") && strings.Contains(call.Body, "bob")
+		if hit {
+			jsonFault(answer, 400, "AccessDeniedException")
+		}
+		return hit
+	})
+	b, _ := connectors.AsBatcher(c)
+	errs := b.Apply(t.Context(), []connectors.Act{{Grant: alice, Revoke: true}, {Grant: bob, Revoke: true}})
+	if errs[0] != nil || errs[1] == nil || !strings.Contains(errs[1].Error(), "bob") {
+		t.Error(errs)
+	}
+	w.Front.Intercept(nil)
+	if found := observed(t, c, alice, bob); !slices.Equal(found, []grants.Grant{bob}) {
+		t.Error(found)
+	}
+}

@@ -193,9 +193,13 @@ func TestEndsOfSessionsThatNothingNeedsAreSweptAway(t *testing.T) {
 	if len(w.rolePolicies(t, "deployer")) != 5 {
 		t.Error("to observe has changed something")
 	}
-	awstest.Must(t, c.Revoke(t.Context(), g))
+	awstest.Must(t, c.Revoke(t.Context(), g)) // waits for no such thing
+	if len(w.rolePolicies(t, "deployer")) != 5 {
+		t.Error("a revoke has swept")
+	}
+	awstest.Must(t, c.Grant(t.Context(), g, time.Now().Add(time.Hour)))
 	left := w.rolePolicies(t, "deployer")
-	if _, ok := left[endPrefix+"old"]; ok || len(left) != 4 {
+	if _, ok := left[endPrefix+"old"]; ok || len(left) != 5 { // and the end of this grant
 		t.Errorf("left are %v", left)
 	}
 }

@@ -44,6 +44,15 @@ func (r *recent) note(g grants.Grant, held bool) {
 	r.last[g] = change{held, now}
 }
 
+// revoked reports whether the last thing that this connection did to the grant, lately,
+// was to take it away.
+func (r *recent) revoked(g grants.Grant) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c, ok := r.last[g]
+	return ok && !c.held && time.Since(c.at) <= memory
+}
+
 // contradicts reports whether a list of these entitlements is older than a change.
 func (r *recent) contradicts(found []grants.Grant, scope map[string]bool) bool {
 	r.mu.Lock()

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/grants"
 )
 
@@ -112,29 +113,47 @@ func readEnds(encoded string) (e ends, ok bool) {
 	return e, len(d.Statement) > 0
 }
 
-// useless reports whether a policy on a role is one of Tenure's whose sessions have all
-// ended by themselves.
-func useless(p types.PolicyDetail, now time.Time) bool {
-	if !strings.HasPrefix(sdk.ToString(p.PolicyName), endPrefix) {
-		return false
-	}
-	e, ok := readEnds(sdk.ToString(p.PolicyDocument))
+// over reports whether all sessions that these ends are about have ended by themselves.
+func (e ends) over(now time.Time) bool {
 	last := e.issuedBefore
 	if e.from.After(last) {
 		last = e.from
 	}
-	return ok && now.After(last.Add(longestSession+2*propagation))
+	return now.After(last.Add(longestSession + 2*propagation))
 }
 
-// sweep deletes policies that the last look found to be of no use. What fails is found
-// by the next look again: they deny only what has ended.
-func (c *account) sweep(ctx context.Context) {
+// useless reports whether a policy on a role is one of Tenure's whose sessions are over.
+func useless(p types.PolicyDetail, now time.Time) bool {
+	e, ok := readEnds(sdk.ToString(p.PolicyDocument))
+	return ok && strings.HasPrefix(sdk.ToString(p.PolicyName), endPrefix) && e.over(now)
+}
+
+// sweep deletes policies that the last look found to be of no use, where one of them could
+// be in the way: before roles are granted, and never before a revoke. That look may have
+// been at an old list, so each is read again. What fails is found by the next look again:
+// they deny only what has ended.
+func (c *account) sweep(ctx context.Context, acts []connectors.Act) {
+	roles := false
+	for _, a := range acts {
+		if a.Revoke {
+			return
+		}
+		e, err := read(a.Grant.Entitlement)
+		roles = roles || err == nil && e.kind == byRole
+	}
+	if !roles {
+		return
+	}
 	c.mu.Lock()
 	old := c.old
 	c.old = map[rolePolicy]bool{}
 	c.mu.Unlock()
 	for p := range old {
-		if _, err := c.api.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &p.role, PolicyName: &p.policy}); err != nil {
+		now, e, ok, err := c.readEnd(ctx, p)
+		if err == nil && ok && e.over(now) {
+			_, err = c.api.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &p.role, PolicyName: &p.policy})
+		}
+		if err != nil && !missing(err) && !denied(err) {
 			return
 		}
 	}
@@ -177,16 +196,25 @@ func (c *account) giveRole(ctx context.Context, g grants.Grant, e entitlement, u
 
 // endOf reads what the role says of an account's sessions, and AWS's clock with it.
 func (c *account) endOf(ctx context.Context, g grants.Grant, r role) (now time.Time, was ends, err error) {
-	name := endName(c.target, g.Account, g.Entitlement)
-	out, err := c.api.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &r.name, PolicyName: &name})
-	switch {
-	case missing(err):
-		return clockOf(err), ends{}, nil
-	case err != nil:
-		return time.Time{}, ends{}, fmt.Errorf("read the policy %s of role %s: %w", name, r.name, err)
+	now, was, _, err = c.readEnd(ctx, endPolicy(g, r)) // what another hand wrote there is replaced
+	if missing(err) {
+		return now, ends{}, nil
 	}
-	was, _ = readEnds(sdk.ToString(out.PolicyDocument)) // what another hand wrote there is replaced
-	return clock(out.ResultMetadata), was, nil
+	return now, was, err
+}
+
+func endPolicy(g grants.Grant, r role) rolePolicy {
+	return rolePolicy{r.name, endName(g.Target, g.Account, g.Entitlement)}
+}
+
+// readEnd reads a policy on a role; ok: it is one that says when sessions end.
+func (c *account) readEnd(ctx context.Context, p rolePolicy) (now time.Time, e ends, ok bool, err error) {
+	out, err := c.api.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &p.role, PolicyName: &p.policy})
+	if err != nil {
+		return clockOf(err), ends{}, false, fmt.Errorf("read the policy %s of role %s: %w", p.policy, p.role, err)
+	}
+	e, ok = readEnds(sdk.ToString(out.PolicyDocument))
+	return clock(out.ResultMetadata), e, ok, nil
 }
 
 func (c *account) putEnd(ctx context.Context, g grants.Grant, r role, e ends) error {
@@ -194,8 +222,11 @@ func (c *account) putEnd(ctx context.Context, g grants.Grant, r role, e ends) er
 	if err != nil {
 		return err
 	}
-	name := endName(c.target, g.Account, g.Entitlement)
-	_, err = c.api.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &r.name, PolicyName: &name, PolicyDocument: &text})
+	p := endPolicy(g, r)
+	c.mu.Lock()
+	delete(c.old, p) // it is of use again, whatever the last look saw
+	c.mu.Unlock()
+	_, err = c.api.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &p.role, PolicyName: &p.policy, PolicyDocument: &text})
 	if missing(err) {
 		return fmt.Errorf("role %q: %w", r.name, errNoRole)
 	}
@@ -254,15 +285,7 @@ func (c *account) endSessions(ctx context.Context, g grants.Grant, e entitlement
 	if err != nil || still {
 		return err
 	}
-	_, was, err := c.endOf(ctx, g, r)
-	if err != nil {
-		return err
-	}
-	cut := now.Add(propagation)
-	if was.from.IsZero() && !was.issuedBefore.Before(now) {
-		return nil // ended before, and confirmed then
-	}
-	if err := c.putEnd(ctx, g, r, ends{issuedBefore: cut}); err != nil {
+	if err := c.putEnd(ctx, g, r, ends{issuedBefore: now.Add(propagation)}); err != nil {
 		if errors.Is(err, errNoRole) {
 			return nil
 		}
@@ -283,7 +306,8 @@ func (c *account) endSessions(ctx context.Context, g grants.Grant, e entitlement
 	return fmt.Errorf("the policy that ends them was written to role %s, and is not there", r.name)
 }
 
-// holds reports whether the account has the role by a grant in force, and AWS's clock.
+// holds reports whether the account has the role by a grant in force, and AWS's clock. A
+// policy that was just deleted may still be shown for some seconds: it is none.
 func (c *account) holds(ctx context.Context, g grants.Grant) (bool, time.Time, error) {
 	name := grantName(c.target, g.Entitlement)
 	out, err := c.api.iam.GetUserPolicy(ctx, &iam.GetUserPolicyInput{UserName: &g.Account, PolicyName: &name})
@@ -294,5 +318,5 @@ func (c *account) holds(ctx context.Context, g grants.Grant) (bool, time.Time, e
 		return false, time.Time{}, fmt.Errorf("read the policies of %s: %w", g.Account, err)
 	}
 	now := clock(out.ResultMetadata)
-	return !ended(sdk.ToString(out.PolicyDocument), now), now, nil
+	return !c.recent.revoked(g) && !ended(sdk.ToString(out.PolicyDocument), now), now, nil
 }

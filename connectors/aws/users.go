@@ -23,14 +23,16 @@ type users struct {
 	api   *clients
 	store string
 
-	mu    sync.Mutex
-	names map[string]string // id -> name
-	ids   map[string]string // name -> id
+	mu     sync.Mutex
+	names  map[string]string // id -> name
+	ids    map[string]string // name -> id
+	failed map[string]error  // by name: what AWS answered instead
 }
 
-// look finds users by name and by id. Those that do not exist stay unknown.
+// look finds users by name and by id. Those that do not exist stay unknown. A name that
+// cannot be looked up does not stop the others.
 func (u *users) look(ctx context.Context, names, ids []string) error {
-	u.names, u.ids = map[string]string{}, map[string]string{}
+	u.names, u.ids, u.failed = map[string]string{}, map[string]string{}, map[string]error{}
 	want := map[string]bool{}
 	var distinct []string // ids
 	for _, id := range ids {
@@ -48,7 +50,16 @@ func (u *users) look(ctx context.Context, names, ids []string) error {
 	if len(valid)+len(distinct) > fewUsers {
 		return u.list(ctx, valid, distinct)
 	}
-	err := gather(ctx, len(valid), func(ctx context.Context, i int) error { return u.byName(ctx, valid[i]) })
+	err := gather(ctx, len(valid), func(ctx context.Context, i int) error {
+		err := u.byName(ctx, valid[i])
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.failed[valid[i]] = err
+		return nil
+	})
 	if err != nil {
 		return err
 	}
@@ -121,6 +132,9 @@ func (u *users) name(id string) (string, bool) {
 func (u *users) id(name string) (string, error) {
 	if err := checkUser(name); err != nil {
 		return "", fmt.Errorf("%w: %w", err, connectors.ErrNoAccount)
+	}
+	if err := u.failed[name]; err != nil {
+		return "", err
 	}
 	id, ok := u.ids[name]
 	if !ok || id == "" {

@@ -102,7 +102,10 @@ func (c *connector) listed(e entitlement) (it, any bool) {
 	case e.realmRole != "":
 		return slices.Contains(c.realmRoles, e.realmRole), len(c.realmRoles) > 0
 	}
-	return slices.Contains(c.clientRoles, e.client+"/"+e.role), len(c.clientRoles) > 0
+	return slices.ContainsFunc(c.clientRoles, func(entry string) bool {
+		n := strings.LastIndexByte(entry, '/') // the id of a client may be an address
+		return n >= 0 && entry[:n] == e.client && entry[n+1:] == e.role
+	}), len(c.clientRoles) > 0
 }
 
 // allowed applies the target's ceiling.

@@ -84,7 +84,9 @@ func (c *connector) findGroup(ctx context.Context, path string) ([]group, error)
 			parent = chain[n-1].ID
 			below = []string{"groups", parent, "children"}
 		}
-		q := url.Values{"search": {name}, "exact": {"true"}}
+		// Without the hierarchy a page has one entry for each group of that name: with it,
+		// pages of those below others are not full, and the end is not to be told.
+		q := url.Values{"search": {name}, "exact": {"true"}, "populateHierarchy": {"false"}}
 		var found *group
 		err := pages(ctx, c, q, func(g group) bool {
 			if g.Name == name && (parent == "" && g.ParentID == "" || g.ParentID == parent) {
@@ -108,7 +110,7 @@ func (c *connector) findRole(ctx context.Context, name string, path ...string) (
 	err := c.get(ctx, nil, &r, path...)
 	switch {
 	case rest.Missing(err):
-		return r, errAbsent
+		return r, c.absent(ctx, errAbsent)
 	case err != nil:
 		return r, err
 	case r.ID == "" || r.Name != name:
@@ -137,9 +139,10 @@ func (c *connector) findClient(ctx context.Context, id string) (client, error) {
 	return client{}, errAbsent
 }
 
-// absent returns err, which says that no such user or group is there (or nil, that there
-// is nobody), if the server would show one: to those who may not see users and groups it says that there are none.
-// Our own service account is always there.
+// absent returns err, which says that no such user, group or role is there (or nil, that
+// there is nobody), if the server would show one: to those who may not see users and groups
+// it says that there are none, and a gateway may answer for a server that is down. Our own
+// service account is always there.
 func (c *connector) absent(ctx context.Context, err error) error {
 	var list []user
 	q := url.Values{"username": {c.self}, "exact": {"true"}, "briefRepresentation": {"true"}}

@@ -64,7 +64,7 @@ func (c *connector) holders(ctx context.Context, p place) ([]user, error) {
 		}, path...)
 		switch {
 		case rest.Missing(err):
-			return nil, nil
+			return nil, c.absent(ctx, nil)
 		case err == nil && nameless:
 			return nil, errors.New("the server shows a user without a name")
 		case err == nil && len(out) == 0:

@@ -40,7 +40,7 @@ func (c *connector) EndSessions(ctx context.Context, lost []grants.Grant) error 
 		}
 		accounts[g.Account] = append(accounts[g.Account], e)
 	}
-	err := rest.Each(ctx, parallel, names, func(ctx context.Context, name string) error {
+	err := rest.All(ctx, parallel, names, func(ctx context.Context, name string) error {
 		u, _, err := c.findUser(ctx, name)
 		if err != nil || u.ID == "" {
 			return err
@@ -48,7 +48,7 @@ func (c *connector) EndSessions(ctx context.Context, lost []grants.Grant) error 
 		for _, e := range accounts[name] {
 			has, err := c.stillHas(ctx, u, e)
 			if err == nil && !has {
-				return c.logOut(ctx, u)
+				return c.gone(ctx, u, c.logOut(ctx, u))
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
@@ -62,6 +62,18 @@ func (c *connector) EndSessions(ctx context.Context, lost []grants.Grant) error 
 	return nil
 }
 
+// gone takes an error that says that the user does not exist for none, if that is so.
+func (c *connector) gone(ctx context.Context, u user, err error) error {
+	if !rest.Missing(err) {
+		return err
+	}
+	now, _, look := c.findUser(ctx, u.Username)
+	if look == nil && now.ID == u.ID {
+		return err
+	}
+	return look
+}
+
 // logOut ends the sessions that the user has now and waits until they are gone. Those
 // that begin meanwhile begin without what was lost.
 func (c *connector) logOut(ctx context.Context, u user) error {
@@ -71,7 +83,7 @@ func (c *connector) logOut(ctx context.Context, u user) error {
 	if err != nil {
 		return err
 	}
-	if err := c.do(ctx, "POST", nil, nil, nil, "users", u.ID, "logout"); err != nil && !rest.Missing(err) {
+	if err := c.do(ctx, "POST", nil, nil, nil, "users", u.ID, "logout"); err != nil {
 		return err
 	}
 	for id, offline := range had {
@@ -103,12 +115,11 @@ func (c *connector) logOut(ctx context.Context, u user) error {
 }
 
 // sessions returns the ids of the user's sessions, and whether each is an offline one.
-// A user who is gone has none.
 func (c *connector) sessions(ctx context.Context, u user) (map[string]bool, error) {
 	ids := map[string]bool{}
 	add := func(offline bool, path ...string) error {
 		var list []struct{ ID string }
-		if err := c.get(ctx, nil, &list, path...); err != nil && !rest.Missing(err) {
+		if err := c.get(ctx, nil, &list, path...); err != nil {
 			return err
 		}
 		for _, s := range list {
@@ -120,7 +131,7 @@ func (c *connector) sessions(ctx context.Context, u user) (map[string]bool, erro
 	var consents []struct {
 		AdditionalGrants []struct{ Client string }
 	}
-	if err := c.get(ctx, nil, &consents, "users", u.ID, "consents"); err != nil && !rest.Missing(err) {
+	if err := c.get(ctx, nil, &consents, "users", u.ID, "consents"); err != nil {
 		return nil, err
 	}
 	for _, one := range consents {

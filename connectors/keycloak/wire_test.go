@@ -216,3 +216,128 @@ func TestTheSchemasAgreeWithTheCode(t *testing.T) {
 		set(connectors.Settings{"realmRoles": []any{""}}), set(connectors.Settings{"token": "x"}), set(connectors.Settings{"url": "id.example.com"}),
 	})
 }
+
+// gateway answers as one does whose server is down.
+func gateway(w http.ResponseWriter) {
+	w.WriteHeader(http.StatusNotFound)
+	fmt.Fprint(w, "default backend - 404")
+}
+
+func TestAGatewayWithoutItsServerIsNoEmptyList(t *testing.T) {
+	const text = "realmRole=auditor"
+	for name, down := range map[string]func(w http.ResponseWriter){
+		"a page": gateway,
+		"an object": func(w http.ResponseWriter) {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"message": "no route matched"}`)
+		},
+	} {
+		for _, part := range []string{"/roles/auditor", "/roles/auditor/users"} {
+			f := &fake{}
+			failing := false
+			f.answer = func(w http.ResponseWriter, r *http.Request) bool {
+				if failing = failing || strings.HasSuffix(r.URL.Path, part); failing {
+					down(w) // from here on it is down
+					return true
+				}
+				if strings.HasSuffix(r.URL.Path, "/roles/auditor") {
+					fmt.Fprint(w, `{"id": "r", "name": "auditor"}`)
+					return true
+				}
+				return false
+			}
+			c := f.open(t)
+			if found, err := c.Observe(t.Context(), []string{text}); err == nil {
+				t.Errorf("%s for %s: observed %v", name, part, found)
+			}
+			if err := c.Revoke(t.Context(), grants.Grant{Target: "staff", Account: "alice", Entitlement: text}); err == nil {
+				t.Errorf("%s for %s: revoked", name, part)
+			}
+		}
+	}
+}
+
+func TestSessionsAreNotTakenForEndedByAGateway(t *testing.T) {
+	for _, part := range []string{"/consents", "/sessions", "/logout"} {
+		f := &fake{}
+		f.answer = func(w http.ResponseWriter, r *http.Request) bool {
+			if strings.HasSuffix(r.URL.Path, part) {
+				w.WriteHeader(http.StatusNotFound)
+				fmt.Fprint(w, `{"message": "no route matched"}`)
+				return true
+			}
+			return false
+		}
+		ender, _ := connectors.AsSessionEnder(f.open(t))
+		if err := ender.EndSessions(t.Context(), []grants.Grant{gr("alice", connectors.Spec{"group": "/ops"})}); err == nil {
+			t.Errorf("%s: the sessions count as ended", part)
+		}
+	}
+}
+
+func TestOneSessionThatDoesNotEndDoesNotKeepTheOthers(t *testing.T) {
+	f := &fake{}
+	out := map[string]bool{}
+	f.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		name, isLogout := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/admin/realms/staff/users/u-"), "/logout")
+		if isLogout && name == "p0000" {
+			w.WriteHeader(http.StatusForbidden)
+			return true
+		}
+		out[name] = out[name] || isLogout
+		return false
+	}
+	ender, _ := connectors.AsSessionEnder(f.open(t))
+	var lost []grants.Grant
+	for _, name := range crowd(40) {
+		lost = append(lost, gr(name, connectors.Spec{"group": "/ops"}))
+	}
+	refused(t, ender.EndSessions(t.Context(), lost), "staff: end sessions", "403")
+	for _, name := range crowd(40)[1:] {
+		if !out[name] {
+			t.Errorf("%s was not logged out", name)
+		}
+	}
+}
+
+// The server cuts pages before it puts groups below those that they are in, so that a
+// page of a hundred may show a single one.
+func TestAGroupIsFoundBehindManyOfTheSameName(t *testing.T) {
+	f := &fake{members: []string{"alice"}}
+	f.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/groups") {
+			return false
+		}
+		q := r.URL.Query()
+		var list []group
+		for i := range 150 {
+			list = append(list, group{ID: fmt.Sprintf("g%d", i), Name: "ops", Path: fmt.Sprintf("/teams/t%d/ops", i), ParentID: fmt.Sprintf("t%d", i)})
+		}
+		list = append(list, group{ID: "g", Name: "ops", Path: "/ops"})
+		first, _ := strconv.Atoi(q.Get("first"))
+		list = list[min(first, len(list)):min(first+pageSize, len(list))]
+		if q.Get("populateHierarchy") != "false" {
+			list = slices.CompactFunc(list, func(a, b group) bool { return a.ParentID != "" && b.ParentID != "" })
+			list[0] = group{ID: "teams", Name: "teams", Path: "/teams"}
+		}
+		_ = json.NewEncoder(w).Encode(list)
+		return true
+	}
+	if !observed(t, f.open(t), gr("alice", connectors.Spec{"group": "/ops"})) {
+		t.Error("it was not found")
+	}
+}
+
+func TestAListedRoleOfAClientIsThatOfNoOther(t *testing.T) {
+	c := &connector{clientRoles: []string{"https://shop.example.com/editor", "shop"}}
+	for e, want := range map[entitlement]bool{
+		{client: "https://shop.example.com", role: "editor"}: true,
+		{client: "https:/", role: "shop.example.com/editor"}: false,
+		{client: "https:", role: "/shop.example.com/editor"}: false,
+		{client: "shop", role: "shop"}:                       false,
+	} {
+		if got := c.allowed(e) == nil; got != want {
+			t.Errorf("%s: %v", e, got)
+		}
+	}
+}

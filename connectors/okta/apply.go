@@ -170,6 +170,8 @@ func (c *connector) harmless(ctx context.Context, e group.Entitlement, g groupDo
 		return fmt.Errorf("%s: whether it makes its members administrators cannot be seen; give the right to read roles, or list it in the target's setting groups: %w", e, err)
 	case err != nil:
 		return about(e, err)
+	case roles == nil:
+		return about(e, errors.New("the server's list of its administrator roles is no list"))
 	case len(roles) > 0:
 		return fmt.Errorf("%s: it makes its members administrators (%.80s); list it in the target's setting groups to grant it nevertheless", e, roles[0].Type)
 	}

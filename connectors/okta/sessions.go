@@ -38,7 +38,7 @@ func (c *connector) EndSessions(ctx context.Context, lost []grants.Grant) error 
 	}
 	self, err := c.ourselves(ctx)
 	if err == nil {
-		err = rest.Each(ctx, parallel, logins, func(ctx context.Context, login string) error {
+		err = rest.All(ctx, parallel, logins, func(ctx context.Context, login string) error {
 			u, _, err := c.findUser(ctx, login)
 			if err != nil || u.ID == "" || u.ID == self {
 				return err

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -41,8 +42,10 @@ func (b Basic) Add(_ context.Context, r *http.Request, _ *http.Client) error {
 	return nil
 }
 
-// Secrets is the password.
-func (b Basic) Secrets() []string { return []string{b.Password} }
+// Secrets are the password, and what the header makes of it.
+func (b Basic) Secrets() []string {
+	return []string{base64.StdEncoding.EncodeToString([]byte(b.User + ":" + b.Password)), b.Password}
+}
 
 // OAuth gets tokens by the grant client_credentials (RFC 6749, 4.4), and a new one
 // before the last one ends.

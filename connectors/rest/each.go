@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -23,6 +24,24 @@ func Each[T any](ctx context.Context, n int, items []T, f func(context.Context, 
 		})
 	}
 	return g.Wait()
+}
+
+// All calls f for all items, at most n at once, and returns all errors: one item does not
+// stop the others.
+func All[T any](ctx context.Context, n int, items []T, f func(context.Context, T) error) error {
+	errs := make([]error, len(items))
+	var g errgroup.Group
+	g.SetLimit(n)
+	for i, item := range items {
+		g.Go(func() error {
+			if errs[i] = ctx.Err(); errs[i] == nil {
+				errs[i] = f(ctx, item)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // none of them returns an error
+	return errors.Join(errs...)
 }
 
 // Quote writes a text as JSON does, which is how filters of SCIM and searches of Okta

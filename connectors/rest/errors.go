@@ -17,6 +17,7 @@ type Error struct {
 	Message      string // the server's own words, shortened and without credentials
 	after        time.Duration
 	asked        bool // the server said how long to wait
+	object       bool // the answer is an object of JSON
 }
 
 func (e *Error) Error() string {
@@ -46,9 +47,12 @@ func Status(err error) int {
 	return 0
 }
 
-// Missing reports whether the server answered that what was asked for is not there.
+// Missing reports whether the server answered that what was asked for is not there. The
+// page of a proxy whose server is down, which has the same status, says no such thing:
+// an API says it with an object.
 func Missing(err error) bool {
-	return Status(err) == http.StatusNotFound || Status(err) == http.StatusGone
+	var e *Error
+	return errors.As(err, &e) && e.object && (e.Status == http.StatusNotFound || e.Status == http.StatusGone)
 }
 
 // Refused reports whether the server took the credentials for too weak or for none.
@@ -61,7 +65,9 @@ const maxMessage = 300
 
 // failure reads an answer that is no success.
 func (c *Client) failure(method, path string, resp *http.Response, body []byte) error {
-	e := &Error{Method: method, Path: path, Status: resp.StatusCode, Message: c.words(body)}
+	var known map[string]any
+	_ = json.Unmarshal(body, &known) // what is no object stays nil
+	e := &Error{Method: method, Path: path, Status: resp.StatusCode, Message: c.words(known), object: known != nil}
 	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable {
 		e.after, e.asked = c.cfg.RetryAfter(resp.Header)
 	}
@@ -70,11 +76,7 @@ func (c *Client) failure(method, path string, resp *http.Response, body []byte) 
 
 // words are the sentence that an API explains an error with: SCIM's detail, Okta's
 // errorSummary, Keycloak's errorMessage, and the like. A page of HTML is left out.
-func (c *Client) words(body []byte) string {
-	var known map[string]any
-	if json.Unmarshal(body, &known) != nil {
-		return ""
-	}
+func (c *Client) words(known map[string]any) string {
 	var parts []string
 	for _, key := range []string{"scimType", "errorCode", "detail", "errorSummary", "errorMessage", "error", "error_description", "message"} {
 		if s, ok := known[key].(string); ok && s != "" {

@@ -273,3 +273,43 @@ func TestARefusedClientIsAnErrorWithoutItsSecret(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestOnlyTheAPIItselfSaysThatSomethingIsMissing(t *testing.T) {
+	for body, missing := range map[string]bool{
+		`{"error": "no such group"}`: true, "default backend - 404": false, "<html>404</html>": false, "": false, `"404"`: false, "null": false,
+	} {
+		c := client(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404); fmt.Fprint(w, body) }, nil)
+		if err := get(t, c); err == nil || Missing(err) != missing {
+			t.Errorf("%q: %v", body, err)
+		}
+	}
+}
+
+func TestOneItemDoesNotStopTheOthers(t *testing.T) {
+	var done atomic.Int32
+	err := All(t.Context(), 2, []string{"a", "b", "c", "d", "e"}, func(_ context.Context, s string) error {
+		if s == "a" || s == "d" {
+			return errors.New(s + " fails")
+		}
+		done.Add(1)
+		return nil
+	})
+	if done.Load() != 3 || err == nil || err.Error() != "a fails\nd fails" {
+		t.Errorf("%d done, %v", done.Load(), err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := All(ctx, 2, []string{"a"}, func(context.Context, string) error { t.Error("called"); return nil }); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+func TestAHeaderThatTheServerRepeatsIsNotInTheError(t *testing.T) {
+	c := client(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(400)
+		fmt.Fprintf(w, `{"detail": "bad header %s"}`, r.Header.Get("Authorization"))
+	}, func(cfg *Config) { cfg.Auth = Basic{"tenure", secret} })
+	if err := get(t, c); err == nil || !strings.Contains(err.Error(), "bad header Basic ***") {
+		t.Error(err)
+	}
+}

@@ -147,10 +147,15 @@ func (b *batch) group(ctx context.Context, e group.Entitlement, acts []int) {
 	}
 }
 
-// settle changes the group until it shows what is wanted. It returns what went wrong
-// with single members, or with all.
+// settle changes the group until it shows what is wanted. Who is to go is taken away even
+// if the group does not show them: the server may leave out members of a long list. It
+// returns what went wrong with single members, or with all.
 func (b *batch) settle(ctx context.Context, e group.Entitlement, want map[string]bool) (map[string]error, error) {
 	g, err := b.find(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	s, err := b.who(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -167,6 +172,8 @@ func (b *batch) settle(ctx context.Context, e group.Entitlement, want map[string
 		var ch change
 		for _, id := range slices.Sorted(maps.Keys(want)) {
 			switch {
+			case round == 0 && s.patch && !want[id]:
+				ch.remove = append(ch.remove, id)
 			case want[id] == there[id]:
 				delete(failed, id)
 			case want[id]:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/tenure-dev/tenure/connectors/rest"
 )
@@ -101,8 +102,14 @@ func (c *connector) put(ctx context.Context, id string, ch change) error {
 		if tag == "" {
 			return errors.New("the server has no PATCH and gives no ETag, so that members cannot be changed without undoing somebody else's change")
 		}
+		key := "members"
+		for k := range doc { // names of attributes are without regard to case (RFC 7643, 2.1)
+			if strings.EqualFold(k, key) {
+				key = k
+			}
+		}
 		var members []json.RawMessage
-		if raw, ok := doc["members"]; ok {
+		if raw, ok := doc[key]; ok {
 			if err := json.Unmarshal(raw, &members); err != nil {
 				return errors.New("the server's list of members cannot be read")
 			}
@@ -120,7 +127,7 @@ func (c *connector) put(ctx context.Context, id string, ch change) error {
 		for _, m := range membersOf(ch.add) {
 			kept = append(kept, m)
 		}
-		if doc["members"], err = json.Marshal(kept); err != nil {
+		if doc[key], err = json.Marshal(kept); err != nil {
 			return err
 		}
 		delete(doc, "meta") // the server's own

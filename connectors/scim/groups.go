@@ -51,6 +51,9 @@ func (c *connector) load(ctx context.Context, id string) (groupDoc, error) {
 	_, err := c.rest.Do(ctx, rest.Request{Path: []string{"Groups", id}}, &g)
 	switch {
 	case rest.Missing(err):
+		if err := c.alive(ctx, "Groups"); err != nil {
+			return g, err
+		}
 		return g, errAbsent
 	case err != nil:
 		return g, err
@@ -63,19 +66,6 @@ func (c *connector) load(ctx context.Context, id string) (groupDoc, error) {
 		}
 	}
 	return g, nil
-}
-
-// members returns the ids of all members of a group. A group that has gone has none.
-func (c *connector) members(ctx context.Context, id string) (map[string]bool, error) {
-	g, err := c.load(ctx, id)
-	if err != nil && !errors.Is(err, errAbsent) {
-		return nil, err
-	}
-	ids := make(map[string]bool, len(g.Members))
-	for _, m := range g.Members {
-		ids[m.Value] = true
-	}
-	return ids, nil
 }
 
 func about(e group.Entitlement, err error) error {

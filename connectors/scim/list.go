@@ -136,3 +136,18 @@ func matching[T interface{ id() string }](ctx context.Context, c *connector, l l
 func refusesFilter(err error) bool {
 	return rest.Status(err) == 400 || rest.Status(err) == 501
 }
+
+// alive is an error unless the server lists resources: a gateway may say that something
+// is not there while the server is down.
+func (c *connector) alive(ctx context.Context, resource string) error {
+	var page struct{ TotalResults *int }
+	q := url.Values{"startIndex": {"1"}, "count": {"1"}}
+	_, err := c.rest.Do(ctx, rest.Request{Path: []string{resource}, Query: q}, &page)
+	if err == nil && page.TotalResults == nil {
+		err = errors.New("its list has no totalResults")
+	}
+	if err != nil {
+		return fmt.Errorf("something of %s is not there, and whether the server itself says so is not known: %w", resource, err)
+	}
+	return nil
+}

@@ -2,6 +2,7 @@ package scim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -17,13 +18,18 @@ const parallel = 8
 const sweepFrom = 8
 
 // sweep returns all people of the server if reading that list takes fewer requests than
-// looking wanted people up one by one, else nobody or a part. It is a short cut only:
-// who is not in it is looked up.
+// looking wanted people up one by one, else nobody or a part. It is a short cut only: who
+// is not in it is looked up, and so is everybody if the list is refused, or does not stand
+// still.
 func (c *connector) sweep(ctx context.Context, wanted int) ([]user, error) {
 	if wanted < sweepFrom {
 		return nil, nil
 	}
-	return read[user](ctx, c, list{resource: "Users", only: "userName", enough: func(total, page int) bool { return total/page >= wanted }})
+	all, err := read[user](ctx, c, list{resource: "Users", only: "userName", enough: func(total, page int) bool { return total/page >= wanted }})
+	if errors.Is(err, errChanged) || rest.Status(err)/100 == 4 {
+		return nil, nil
+	}
+	return all, err
 }
 
 // byName looks people up by their exact userName. SCIM compares it without regard to
@@ -49,7 +55,7 @@ func (c *connector) byName(ctx context.Context, names []string) (found map[strin
 		list, err := matching[user](ctx, c, list{resource: "Users", only: "userName"}, "userName", name)
 		mu.Lock()
 		defer mu.Unlock()
-		if rest.Status(err) != 0 {
+		if err != nil && ctx.Err() == nil {
 			failed[name] = fmt.Errorf("look up the user: %w", err)
 			return nil
 		}
@@ -84,6 +90,7 @@ func (c *connector) names(ctx context.Context, members []member) (map[string]str
 		}
 	}
 	var mu sync.Mutex
+	nobody := false
 	err = rest.Each(ctx, parallel, ids, func(ctx context.Context, id string) error {
 		mu.Lock()
 		known := found[id] != ""
@@ -95,6 +102,9 @@ func (c *connector) names(ctx context.Context, members []member) (map[string]str
 		_, err := c.rest.Do(ctx, rest.Request{Path: []string{"Users", id}}, &u)
 		switch {
 		case rest.Missing(err):
+			mu.Lock()
+			defer mu.Unlock()
+			nobody = true
 			return nil
 		case err != nil:
 			return fmt.Errorf("look up the member %+.80q: %w", id, err)
@@ -106,13 +116,17 @@ func (c *connector) names(ctx context.Context, members []member) (map[string]str
 		found[id] = u.UserName
 		return nil
 	})
+	if err == nil && nobody {
+		err = c.alive(ctx, "Users")
+	}
 	return found, err
 }
 
-// person reports whether the member may be a person: type and $ref are optional.
+// person reports whether the member may be a person: type and $ref are optional, and not
+// every server writes the type as RFC 7643 does.
 func (m member) person() bool {
 	if m.Type != "" {
-		return strings.EqualFold(m.Type, "User")
+		return !strings.EqualFold(m.Type, "Group")
 	}
 	return !strings.Contains(m.Ref, "/Groups/")
 }

@@ -21,6 +21,7 @@ type provider struct {
 	config  string          // ServiceProviderConfig; "": not found
 	people  []string        // userName; the id is u- and the name
 	members map[string]bool // ids
+	key     string          // how the attribute members is written
 	version int
 	writes  int
 
@@ -34,6 +35,9 @@ const everything = `{"patch": {"supported": true}, "filter": {"supported": true,
 func (p *provider) start(t testing.TB) connectors.Settings {
 	if p.members == nil {
 		p.members = map[string]bool{}
+	}
+	if p.key == "" {
+		p.key = "members"
 	}
 	srv := httptest.NewServer(p)
 	t.Cleanup(srv.Close)
@@ -59,7 +63,8 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/Groups/g":
 		p.group(w, r)
 	default:
-		http.NotFound(w, r)
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, `{"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "404"}`)
 	}
 }
 
@@ -90,11 +95,14 @@ func (p *provider) users(w http.ResponseWriter, r *http.Request) {
 
 func (p *provider) group(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPut {
+		var fields map[string]json.RawMessage
+		_ = json.NewDecoder(r.Body).Decode(&fields)
 		var doc struct {
-			groupDoc
-			Color string
+			Members []member
+			Color   string
 		}
-		_ = json.NewDecoder(r.Body).Decode(&doc)
+		_ = json.Unmarshal(fields["color"], &doc.Color)
+		_ = json.Unmarshal(fields[p.key], &doc.Members)
 		if r.Header.Get("If-Match") != fmt.Sprintf(`W/"%d"`, p.version) {
 			w.WriteHeader(http.StatusPreconditionFailed)
 			return
@@ -140,7 +148,7 @@ func (p *provider) group(w http.ResponseWriter, r *http.Request) {
 		list = p.shown(ids)
 	}
 	w.Header().Set("ETag", fmt.Sprintf(`W/"%d"`, p.version))
-	_ = json.NewEncoder(w).Encode(map[string]any{"id": "g", "displayName": "ops", "color": "red", "members": list, "meta": map[string]any{"version": "x"}})
+	_ = json.NewEncoder(w).Encode(map[string]any{"id": "g", "displayName": "ops", "color": "red", p.key: list, "meta": map[string]any{"version": "x"}})
 }
 
 // crowd is more people than are looked up one by one.

@@ -33,7 +33,7 @@ func (c *connector) who(ctx context.Context) (server, error) {
 	_, err := c.rest.Do(ctx, rest.Request{Path: []string{"ServiceProviderConfig"}}, &said)
 	s := server{patch: said.Patch.Supported, etag: said.Etag.Supported, filter: said.Filter.Supported, page: pageSize}
 	switch {
-	case rest.Missing(err) || rest.Status(err) == 501:
+	case rest.Status(err) == 404 || rest.Status(err) == 501:
 		s = server{patch: true, filter: true, page: pageSize}
 	case err != nil:
 		return server{}, fmt.Errorf("ask the server what it can do: %w", err)

@@ -2,6 +2,7 @@ package scim
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -101,7 +102,7 @@ func TestAnAccountIsSpelledAsTheServerSpellsIt(t *testing.T) {
 
 func TestWithoutPatchAGroupIsReplacedOnlyAsItWasRead(t *testing.T) {
 	p := &provider{config: `{"patch": {"supported": false}, "filter": {"supported": true}, "etag": {"supported": true}}`,
-		people: []string{"alice", "bob", "carol"}, members: map[string]bool{"u-carol": true}}
+		people: []string{"alice", "bob", "carol"}, members: map[string]bool{"u-carol": true}, key: "Members"}
 	met := false
 	p.answer = func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPut && !met { // somebody else is faster
@@ -164,6 +165,98 @@ func TestAServerThatTakesAChangeWithoutEffectIsAnError(t *testing.T) {
 	p.shown = func([]string) []member { return nil } // such as one that never shows members
 	c := opened(t, p.start(t))
 	refused(t, c.Grant(t.Context(), gr("alice", "ops"), time.Time{}), "does not show it")
+	ok(t, c.Revoke(t.Context(), gr("alice", "ops"))) // the grant took effect all the same
+	if p.members["u-alice"] {
+		t.Error("somebody who is not shown was left in")
+	}
+}
+
+func TestAMemberOfAnUnknownTypeIsShown(t *testing.T) {
+	p := &provider{config: everything, people: []string{"alice", "bob"}}
+	p.shown = func([]string) []member {
+		return []member{{Value: "u-alice", Type: "direct"}, {Value: "u-bob", Type: "group"}}
+	}
+	if got := observed(t, opened(t, p.start(t)), "group=ops"); !slices.Equal(got, []string{"alice group=ops"}) {
+		t.Error(got)
+	}
+}
+
+func TestPeopleAreLookedUpOneByOneWhereTheListCannotBeHad(t *testing.T) {
+	for name, tc := range map[string]struct {
+		list   func(int, int) (int, []string, int)
+		answer func(w http.ResponseWriter, r *http.Request) bool
+	}{
+		"it does not stand still": {list: func() func(int, int) (int, []string, int) {
+			n := 20
+			return func(start, _ int) (int, []string, int) {
+				n++
+				return start, []string{fmt.Sprint("x", n), fmt.Sprint("y", n)}, n
+			}
+		}()},
+		"it is refused": {answer: func(w http.ResponseWriter, r *http.Request) bool {
+			hit := r.URL.Path == "/Users" && r.URL.Query().Get("filter") == ""
+			if hit {
+				w.WriteHeader(http.StatusBadRequest)
+				fmt.Fprint(w, `{"scimType": "tooMany"}`)
+			}
+			return hit
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &provider{config: `{"patch": {"supported": true}, "filter": {"supported": true, "maxResults": 200}}`, people: crowd(20), members: map[string]bool{}, list: tc.list, answer: tc.answer}
+			var acts []connectors.Act
+			for _, name := range p.people {
+				p.members["u-"+name] = true
+				acts = append(acts, connectors.Act{Grant: gr(name, "ops"), Revoke: true})
+			}
+			c := opened(t, p.start(t))
+			if got := observed(t, c, "group=ops"); len(got) != 20 {
+				t.Errorf("%d are shown", len(got))
+			}
+			b, _ := connectors.AsBatcher(c)
+			ok(t, errors.Join(b.Apply(t.Context(), acts)...))
+			if len(p.members) != 0 {
+				t.Errorf("%d are left", len(p.members))
+			}
+		})
+	}
+}
+
+func TestOneAccountThatCannotBeLookedUpDoesNotStopTheOthers(t *testing.T) {
+	p := &provider{config: everything, people: []string{"alice", "bob"}, members: map[string]bool{"u-alice": true, "u-bob": true}}
+	p.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		hit := strings.Contains(r.URL.Query().Get("filter"), "bob")
+		if hit {
+			fmt.Fprint(w, `{"totalResults": 1, "Resources": [{"id": "u-b`)
+		}
+		return hit
+	}
+	c := opened(t, p.start(t))
+	b, _ := connectors.AsBatcher(c)
+	errs := b.Apply(t.Context(), []connectors.Act{{Grant: gr("alice", "ops"), Revoke: true}, {Grant: gr("bob", "ops"), Revoke: true}})
+	ok(t, errs[0])
+	refused(t, errs[1], "look up the user")
+}
+
+func TestAGatewayWithoutItsServerIsNoEmptyList(t *testing.T) {
+	for _, path := range []string{"/Groups/g", "/Users/u-alice"} {
+		p := &provider{config: everything, people: []string{"alice"}, members: map[string]bool{"u-alice": true}}
+		down := false
+		p.answer = func(w http.ResponseWriter, r *http.Request) bool {
+			if down = down || r.URL.Path == path; down {
+				w.WriteHeader(http.StatusNotFound)
+				fmt.Fprint(w, `{"message": "no route matched"}`)
+			}
+			return down
+		}
+		c := opened(t, p.start(t))
+		if found, err := c.Observe(t.Context(), []string{"groupId=g"}); err == nil {
+			t.Errorf("%s: observed %v", path, found)
+		}
+		if err := c.Revoke(t.Context(), gr("alice", "ops")); err == nil {
+			t.Errorf("%s: revoked", path)
+		}
+	}
 }
 
 func TestOneMemberThatTheServerRefusesDoesNotStopTheOthers(t *testing.T) {
