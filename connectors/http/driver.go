@@ -5,8 +5,6 @@ package http
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -70,12 +68,9 @@ func (Driver) Open(_ context.Context, target string, s connectors.Settings) (con
 	if set.Connections < 1 || set.Connections > maxConnections {
 		return nil, fmt.Errorf("setting connections must be from 1 to %d", maxConnections)
 	}
-	trust := &tls.Config{MinVersion: tls.VersionTLS12}
-	if set.CA != "" {
-		trust.RootCAs = x509.NewCertPool()
-		if !trust.RootCAs.AppendCertsFromPEM([]byte(set.CA)) {
-			return nil, errors.New("setting ca holds no certificate in PEM form")
-		}
+	trust, err := connectors.Trust(set.CA)
+	if err != nil {
+		return nil, err
 	}
 	return plugin.New(plugin.Options{
 		Target: target, Abilities: set.Abilities, Secrets: []string{set.Key},

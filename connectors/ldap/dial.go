@@ -3,7 +3,6 @@ package ldap
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"github.com/tenure-dev/tenure/connectors"
 )
 
 // dialTimeout bounds connecting, the TLS handshake and the bind together.
@@ -37,8 +38,6 @@ func (set *settings) dialer(bind dn) (*dialer, error) {
 		port = map[string]string{"ldap": ldap.DefaultLdapPort, "ldaps": ldap.DefaultLdapsPort}[u.Scheme]
 	}
 	d := &dialer{address: net.JoinHostPort(host, port), bindDN: set.BindDN, password: set.Password}
-	ip := net.ParseIP(host)
-	local := host == "localhost" || ip != nil && ip.IsLoopback()
 	switch {
 	case (set.Cert == "") != (set.Key == ""):
 		return nil, errors.New("settings clientCertificate and clientKey go together")
@@ -52,17 +51,14 @@ func (set *settings) dialer(bind dn) (*dialer, error) {
 		return nil, errors.New("setting password is missing or empty")
 	case set.PlainText && (set.CA != "" || set.Cert != "" || u.Scheme == "ldaps"):
 		return nil, errors.New("setting plainText is given together with ldaps, ca or clientCertificate; keep one")
-	case u.Scheme == "ldap" && (set.PlainText || local && set.CA == "" && set.Cert == ""):
+	case u.Scheme == "ldap" && (set.PlainText || connectors.Loopback(host) && set.CA == "" && set.Cert == ""):
 		return d, nil
 	}
 	d.startTLS = u.Scheme == "ldap"
-	d.secure = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	if set.CA != "" {
-		d.secure.RootCAs = x509.NewCertPool()
-		if !d.secure.RootCAs.AppendCertsFromPEM([]byte(set.CA)) {
-			return nil, errors.New("setting ca holds no certificate in PEM")
-		}
+	if d.secure, err = connectors.Trust(set.CA); err != nil {
+		return nil, err
 	}
+	d.secure.ServerName = host
 	if set.Cert != "" {
 		pair, err := tls.X509KeyPair([]byte(set.Cert), []byte(set.Key))
 		if err != nil { // its words may repeat a secret

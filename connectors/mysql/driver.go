@@ -8,8 +8,6 @@ package mysql
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -105,20 +103,6 @@ func config(set settings) (*mysql.Config, error) {
 	cfg.InterpolateParams = true
 	cfg.Logger = log.New(io.Discard, "", 0) // what it would log comes back as an error
 	cfg.Params = map[string]string{"sql_mode": sqlMode}
-	ip := net.ParseIP(host)
-	local := host == "localhost" || ip != nil && ip.IsLoopback()
-	switch {
-	case set.CA != "":
-		if set.PlainText {
-			return nil, errors.New("settings ca and plainText are both given; keep one")
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM([]byte(set.CA)) {
-			return nil, errors.New("setting ca holds no certificate in PEM")
-		}
-		cfg.TLS = &tls.Config{RootCAs: pool, ServerName: host, MinVersion: tls.VersionTLS12}
-	case !set.PlainText && !local:
-		cfg.TLS = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	}
-	return cfg, nil
+	cfg.TLS, err = connectors.TrustHost(host, set.CA, set.PlainText)
+	return cfg, err
 }

@@ -3,8 +3,6 @@ package rabbitmq
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tenure-dev/tenure/connectors"
 )
 
 const (
@@ -42,20 +42,13 @@ func newClient(set settings) (*client, error) {
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errors.New("setting url must hold no user, password, query or fragment")
 	}
-	ip := net.ParseIP(u.Hostname())
-	local := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	if u.Scheme == "http" && !local && !set.PlainText {
+	if u.Scheme == "http" && !connectors.Loopback(u.Hostname()) && !set.PlainText {
 		return nil, errors.New("setting url must begin with https:// for another machine, unless plainText is true")
 	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = parallel
-	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	if set.CA != "" {
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM([]byte(set.CA)) {
-			return nil, errors.New("setting ca holds no certificate in PEM")
-		}
-		t.TLSClientConfig.RootCAs = pool
+	if t.TLSClientConfig, err = connectors.Trust(set.CA); err != nil {
+		return nil, err
 	}
 	return &client{
 		base: strings.TrimRight(u.String(), "/") + "/api", user: set.User, password: set.Password, attempts: attempts,

@@ -7,8 +7,6 @@ package redis
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -111,20 +109,6 @@ func options(set settings) (*redis.Options, error) {
 		DisableIdentity:          true, // it would need a right more
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
-	ip := net.ParseIP(host)
-	local := host == "localhost" || ip != nil && ip.IsLoopback()
-	switch {
-	case set.CA != "":
-		if set.PlainText {
-			return nil, errors.New("settings ca and plainText are both given; keep one")
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM([]byte(set.CA)) {
-			return nil, errors.New("setting ca holds no certificate in PEM")
-		}
-		o.TLSConfig = &tls.Config{RootCAs: pool, ServerName: host, MinVersion: tls.VersionTLS12}
-	case !set.PlainText && !local:
-		o.TLSConfig = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	}
-	return o, nil
+	o.TLSConfig, err = connectors.TrustHost(host, set.CA, set.PlainText)
+	return o, err
 }

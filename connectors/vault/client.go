@@ -3,12 +3,10 @@ package vault
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -17,6 +15,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/api"
+
+	"github.com/tenure-dev/tenure/connectors"
 )
 
 const (
@@ -43,24 +43,16 @@ func newClient(set settings, m method) (*client, error) {
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
 		return nil, errors.New("setting address must be such as https://vault.example.com:8200")
 	}
-	host := u.Hostname()
-	ip := net.ParseIP(host)
-	local := host == "localhost" || ip != nil && ip.IsLoopback()
 	switch {
 	case u.Scheme == "http" && set.CA != "":
 		return nil, errors.New("setting ca is of no use with http; write https in setting address")
-	case u.Scheme == "http" && !local && !set.PlainText:
+	case u.Scheme == "http" && !connectors.Loopback(u.Hostname()) && !set.PlainText:
 		return nil, errors.New("setting address must begin with https unless the server is on this machine, because a token would be readable on the way; setting plainText allows it")
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	transport.MaxIdleConnsPerHost = parallel
-	if set.CA != "" {
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM([]byte(set.CA)) {
-			return nil, errors.New("setting ca holds no certificate in PEM")
-		}
-		transport.TLSClientConfig.RootCAs = pool
+	if transport.TLSClientConfig, err = connectors.Trust(set.CA); err != nil {
+		return nil, err
 	}
 	h := &http.Client{Transport: transport, Timeout: requestTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	// Every field is given, so that nothing is taken from variables of the environment.

@@ -82,7 +82,7 @@ var rules = map[string]rule{
 	"connectors/vault":       {packages: []string{"connectors", "grants"}, kept: []string{"github.com/hashicorp/vault"}},
 	"connectors/rabbitmq":    {packages: []string{"connectors", "grants"}, external: none},
 	"connectors/redis":       {packages: []string{"connectors", "grants"}, kept: []string{"github.com/redis/go-redis"}},
-	"connectors/rest":        {external: []string{"golang.org/x/oauth2", "golang.org/x/sync"}, kept: []string{"golang.org/x/oauth2"}},
+	"connectors/rest":        {packages: []string{"connectors"}, external: []string{"golang.org/x/oauth2", "golang.org/x/sync"}, kept: []string{"golang.org/x/oauth2"}},
 	"connectors/scim":        {packages: []string{"connectors", "connectors/group", "connectors/rest", "grants"}, external: none},
 
 	"connectors/ssh":                 {packages: []string{"connectors", "connectors/ssh/onhost", "grants"}, external: []string{"golang.org/x/crypto"}},
