@@ -1,3 +1,3 @@
 // Package span holds the test of one role over several systems: a database, a cluster
-// and a Linux host, each a real server.
+// and Linux hosts, each a real server.
 package span

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tenure-dev/tenure/connectors/kubernetes/kubetest"
 	"github.com/tenure-dev/tenure/connectors/ssh/sshtest"
+	"github.com/tenure-dev/tenure/grants"
 	"github.com/tenure-dev/tenure/internal/e2e/stage"
 	"github.com/tenure-dev/tenure/internal/ledger"
 	"github.com/tenure-dev/tenure/internal/pgtest"
@@ -28,15 +29,16 @@ const (
 	patience = 2 * time.Minute
 )
 
-// world is a database, a cluster and a host, each a real server.
+// world is a database, a cluster and two hosts of one target, each a real server.
 type world struct {
 	db      *pgtest.Server
 	cluster *kubetest.Server
-	host    *sshtest.Host
+	hosts   []*sshtest.Host
 }
 
-// system is one target of a world, asked by its own means.
+// system is one server of a world, asked by its own means.
 type system struct {
+	name      string
 	target    string
 	has       func(t testing.TB, person string) bool
 	kill      func(t testing.TB)
@@ -44,31 +46,38 @@ type system struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{cluster: kubetest.Shop(t), db: pgtest.Start(t), host: sshtest.Start(t, "web-1")}
+	w := &world{cluster: kubetest.Shop(t), db: pgtest.Start(t), hosts: sshtest.StartAll(t, "web-1", "web-2")}
 	w.db.Exec(t, "", "CREATE ROLE tenure LOGIN CREATEROLE", "GRANT pg_signal_backend TO tenure", "CREATE ROLE orders_rw",
 		`DO $$ BEGIN IF current_setting('server_version_num')::int >= 160000 THEN
 			EXECUTE 'GRANT orders_rw TO tenure WITH ADMIN OPTION, INHERIT FALSE, SET FALSE'; END IF; END $$`)
-	w.host.AddGroup(t, "docker")
-	w.host.Allow(t, "group docker")
+	for _, h := range w.hosts {
+		h.AddGroup(t, "docker")
+		h.Allow(t, "group docker")
+	}
 	return w
 }
 
 // person makes an account of this name everywhere where accounts are made.
 func (w *world) person(t *testing.T, name string) {
 	w.db.Exec(t, "", "CREATE ROLE "+name+" LOGIN")
-	w.host.AddUser(t, name)
+	for _, h := range w.hosts {
+		h.AddUser(t, name)
+	}
 }
 
 func (w *world) systems() []system {
-	return []system{
-		{"orders-db", w.inDatabase, func(testing.TB) { w.db.Kill() }, w.db.Restart},
-		{"shop-cluster", func(t testing.TB, person string) bool {
+	out := []system{
+		{"the database", "orders-db", w.inDatabase, func(testing.TB) { w.db.Kill() }, w.db.Restart},
+		{"the cluster", "shop-cluster", func(t testing.TB, person string) bool {
 			return w.cluster.May(t, person, "get", "pods", "shop", "")
 		}, w.cluster.Kill, w.cluster.Restart},
-		{"web", func(t testing.TB, person string) bool {
-			return slices.Contains(strings.Fields(w.host.Run(t, "id -nG "+person)), "docker")
-		}, func(testing.TB) { w.host.Kill() }, w.host.Restart},
 	}
+	for _, h := range w.hosts {
+		out = append(out, system{h.Name, "web", func(t testing.TB, person string) bool {
+			return slices.Contains(strings.Fields(h.Run(t, "id -nG "+person)), "docker")
+		}, func(testing.TB) { h.Kill() }, h.Restart})
+	}
+	return out
 }
 
 func (w *world) inDatabase(t testing.TB, person string) (has bool) {
@@ -97,7 +106,8 @@ func (w *world) stage(t *testing.T) *stage.Stage {
 	target := func(name, connector, entitlement string) string {
 		return fmt.Sprintf("apiVersion: tenure.dev/v1\nkind: Target\nname: %[1]s\nconnector: %[2]s\ndescription: The target %[1]s\nallow: [%[3]s]\n", name, connector, entitlement)
 	}
-	const db, cluster, host = "{role: orders_rw}", "{namespace: shop, role: deployer}", "{host: web-1, group: docker}"
+	const db, cluster = "{role: orders_rw}", "{namespace: shop, role: deployer}"
+	const one, two = "{host: web-1, group: docker}", "{host: web-2, group: docker}"
 	spans := func(target, entitlement string) string {
 		return "{target: " + target + ", " + strings.TrimPrefix(entitlement, "{")
 	}
@@ -108,14 +118,14 @@ func (w *world) stage(t *testing.T) *stage.Stage {
 		Config: "timeouts: {act: 10s, observe: 10s}",
 		Targets: fmt.Sprintf(`
   shop-cluster: {connector: kubernetes, server: %q, caFile: %q, tokenFile: %q}
-  web: {connector: ssh, hosts: {web-1: %q}, keyFile: %q, hostKeys: {web-1: %q}, groups: [docker]}
+  web: {connector: ssh, hosts: {web-1: %q, web-2: %q}, keyFile: %q, hostKeys: {web-1: %q, web-2: %q}, groups: [docker]}
 `, w.cluster.URL, write("ca", w.cluster.CA), write("token", kubetest.Token("tenure")),
-			w.host.Address, write("key", w.host.Key), w.host.HostKey),
+			w.hosts[0].Address, w.hosts[1].Address, write("key", w.hosts[0].Key), w.hosts[0].HostKey, w.hosts[1].HostKey),
 		Files: map[string]string{
 			"targets/orders-db.yaml":    target("orders-db", "postgres", db),
 			"targets/shop-cluster.yaml": target("shop-cluster", "kubernetes", cluster),
-			"targets/web.yaml":          target("web", "ssh", host),
-			"roles/operator.yaml":       stage.Role("operator", spans("orders-db", db), spans("shop-cluster", cluster), spans("web", host)),
+			"targets/web.yaml":          target("web", "ssh", one+", "+two),
+			"roles/operator.yaml":       stage.Role("operator", spans("orders-db", db), spans("shop-cluster", cluster), spans("web", one), spans("web", two)),
 		},
 	})
 }
@@ -128,35 +138,35 @@ func wait(t testing.TB, y system, person string, want bool) time.Time {
 			return time.Now()
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: access of %s is not %t after %s", y.target, person, want, patience)
+			t.Fatalf("%s: access of %s is not %t after %s", y.name, person, want, patience)
 		}
 	}
 }
 
-// One role spans a database, a cluster and a host. Its parts come together and end
-// together; whichever system is down at the end, the others lose it on time, and that
-// one as soon as it is back.
-func TestARoleOverThreeSystemsEndsOnTimeWhicheverIsDown(t *testing.T) {
+// One role spans a database, a cluster and two hosts of one target. Its parts come
+// together and end together; whichever system is down at the end, the others lose it on
+// time, the second host of that target too, and that one as soon as it is back.
+func TestARoleOverSeveralSystemsEndsOnTimeWhicheverIsDown(t *testing.T) {
 	w := newWorld(t)
 	for i, person := range []string{"alice", "bob", "frank", "mallory"} {
 		down := -1 // none
 		name := "all are up"
 		if i > 0 {
 			down = i - 1
-			name = w.systems()[down].target + " is down"
+			name = w.systems()[down].name + " is down"
 		}
 		t.Run(name, func(t *testing.T) { w.play(t, person, down) })
 	}
 }
 
 func (w *world) play(t *testing.T, person string, down int) {
-	systems := w.systems()
+	systems, targets := w.systems(), []string{"orders-db", "shop-cluster", "web"}
 	w.person(t, person)
 	s := w.stage(t)
 	s.Run()
 	for _, y := range systems {
 		if y.has(t, person) {
-			t.Fatalf("%s: %s has access before anybody asked", y.target, person)
+			t.Fatalf("%s: %s has access before anybody asked", y.name, person)
 		}
 	}
 	s.Grant(person, "requests/"+person+".yaml", stage.Request(person, "operator", "duration: "+window.String()))
@@ -164,11 +174,11 @@ func (w *world) play(t *testing.T, person string, down int) {
 		wait(t, y, person, true)
 	}
 	var until time.Time
-	s.Eventually("a hold on each target", func() bool {
+	s.Eventually("a hold on each system", func() bool {
 		held := 0
-		for _, y := range systems {
-			for _, h := range s.Holds(y.target) {
-				if h.State == "held" {
+		for _, target := range targets {
+			for _, h := range s.Holds(target) {
+				if h.State == grants.StateHeld {
 					held, until = held+1, h.Until
 				}
 			}
@@ -186,9 +196,9 @@ func (w *world) play(t *testing.T, person string, down int) {
 			continue
 		}
 		lag := wait(t, y, person, false).Sub(until)
-		t.Logf("%s: gone %s after the end", y.target, lag.Round(time.Millisecond))
+		t.Logf("%s: gone %s after the end", y.name, lag.Round(time.Millisecond))
 		if lag < 0 {
-			t.Errorf("%s: access ended %s before the end of its window", y.target, -lag)
+			t.Errorf("%s: access ended %s before the end of its window", y.name, -lag)
 		}
 	}
 	if down >= 0 {
@@ -202,9 +212,9 @@ func (w *world) play(t *testing.T, person string, down int) {
 		}
 		return false
 	})
-	for _, y := range systems {
-		if holds := s.Holds(y.target); len(holds) > 0 {
-			t.Errorf("%s: still held: %v", y.target, holds)
+	for _, target := range targets {
+		if holds := s.Holds(target); len(holds) > 0 {
+			t.Errorf("%s: still held: %v", target, holds)
 		}
 	}
 	s.Halt()
@@ -214,12 +224,12 @@ func (w *world) play(t *testing.T, person string, down int) {
 // such, that the request has not ended, and that it ends when the system is back.
 func (w *world) late(t *testing.T, s *stage.Stage, y system, person string, until time.Time) {
 	t.Helper()
-	s.Eventually("a failed revoke on "+y.target, func() bool {
+	s.Eventually("a failed revoke on "+y.name+", and nothing else that is held there", func() bool {
 		holds := s.Holds(y.target)
 		return len(holds) == 1 && holds[0].Failures > 0 && holds[0].LastError != ""
 	})
 	if holds := s.Holds(y.target); !holds[0].Overdue(time.Now()) {
-		t.Errorf("%s: not overdue: %+v", y.target, holds[0])
+		t.Errorf("%s: not overdue: %+v", y.name, holds[0])
 	}
 	if ended := s.Events(ledger.EventEnded); len(ended) > 0 {
 		t.Errorf("a request has ended while somebody still has access: %v", ended)
@@ -227,5 +237,5 @@ func (w *world) late(t *testing.T, s *stage.Stage, y system, person string, unti
 	back := time.Now()
 	y.bringBack(t)
 	gone := wait(t, y, person, false)
-	t.Logf("%s: gone %s after it was asked to come back, %s after the end", y.target, gone.Sub(back).Round(time.Millisecond), gone.Sub(until).Round(time.Millisecond))
+	t.Logf("%s: gone %s after it was asked to come back, %s after the end", y.name, gone.Sub(back).Round(time.Millisecond), gone.Sub(until).Round(time.Millisecond))
 }
