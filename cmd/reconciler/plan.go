@@ -13,6 +13,7 @@ import (
 	"github.com/tenure-dev/tenure/grants"
 	"github.com/tenure-dev/tenure/internal/daemon"
 	"github.com/tenure-dev/tenure/internal/ledger"
+	"github.com/tenure-dev/tenure/internal/reconcile"
 )
 
 type planned struct {
@@ -98,9 +99,8 @@ func (a *app) makePlan(ctx context.Context, at time.Time) (planned, error) {
 	slices.Sort(names)
 	for _, name := range names {
 		changes, owned, err := planTarget(ctx, led, name, connectors.WithTimeout(connectors.ReadOnly(targets[name]), cfg.Timeouts.Observe), decisions, claims, at)
-		if err != nil {
+		if err != nil { // what could be seen of the target is planned all the same
 			p.Errors = append(p.Errors, fmt.Sprintf("target %s: %v", name, err))
-			continue
 		}
 		p.Changes = append(p.Changes, changes...)
 		back, err := withheldStrangers(ctx, cfg, led, name, changes, owned)
@@ -118,6 +118,8 @@ func (a *app) makePlan(ctx context.Context, at time.Time) (planned, error) {
 	return p, err
 }
 
+// planTarget compares what must be with what the target shows. An error beside changes is
+// of the parts of the target that could not be seen, for which nothing is planned.
 func planTarget(ctx context.Context, led *ledger.Ledger, name string, c connectors.Connector, decisions []grants.Decision, all []grants.Claim, at time.Time) ([]grants.Change, []grants.Exclusive, error) {
 	holds, err := led.Holds(ctx, name)
 	if err != nil {
@@ -142,12 +144,11 @@ func planTarget(ctx context.Context, led *ledger.Ledger, name string, c connecto
 		scope = append(scope, h.Entitlement)
 	}
 	slices.Sort(scope)
-	observed, err := c.Observe(ctx, slices.Compact(scope))
-	if err != nil {
-		return nil, nil, err
-	}
+	observed, unseen, err := reconcile.Look(ctx, c, slices.Compact(scope))
+	claims = slices.DeleteFunc(claims, func(cl grants.Claim) bool { return unseen[cl.Entitlement] })
+	holds = slices.DeleteFunc(holds, func(h grants.Hold) bool { return unseen[h.Entitlement] })
 	changes := grants.Attribute(grants.Plan(claims, observed, holds), holds, decisions, at)
-	return grants.Reclaim(changes, owned), owned, nil
+	return grants.Reclaim(changes, owned), owned, err
 }
 
 func (a *app) planTable(w io.Writer, p planned) error {

@@ -106,10 +106,17 @@ func (w *worker) observe(ctx context.Context, s *state) (view, error) {
 // maxLooks is how many parts of a target are observed at the same time.
 const maxLooks = 64
 
-// look observes a scope, each part of the target by itself if it falls into parts.
 func (w *worker) look(ctx context.Context, scope []string) (view, error) {
+	found, unseen, err := Look(ctx, w.conn, scope)
+	return view{found: found, unseen: unseen, blind: len(unseen) == len(scope)}, err
+}
+
+// Look observes a scope, each part of the target by itself if it falls into parts. An
+// error is of the parts that could not be seen; unseen are the entitlements in them, of
+// which what was found says nothing.
+func Look(ctx context.Context, c connectors.Connector, scope []string) (found []grants.Grant, unseen map[string]bool, err error) {
 	parts := [][]string{scope}
-	if p, ok := connectors.AsPartitioner(w.conn); ok {
+	if p, ok := connectors.AsPartitioner(c); ok {
 		parts = p.Parts(scope)
 	}
 	seen := make([][]grants.Grant, len(parts))
@@ -119,14 +126,14 @@ func (w *worker) look(ctx context.Context, scope []string) (view, error) {
 	for i, part := range parts {
 		free <- struct{}{}
 		wg.Go(func() {
-			seen[i], errs[i] = w.conn.Observe(ctx, part)
+			seen[i], errs[i] = c.Observe(ctx, part)
 			<-free
 		})
 	}
 	wg.Wait()
-	v := view{unseen: make(map[string]bool, len(scope)), blind: true}
+	unseen = make(map[string]bool, len(scope))
 	for _, e := range scope {
-		v.unseen[e] = true // until its part has been seen
+		unseen[e] = true // until its part has been seen
 	}
 	var failed *multierror.Error
 	for i, part := range parts {
@@ -134,16 +141,15 @@ func (w *worker) look(ctx context.Context, scope []string) (view, error) {
 			failed = multierror.Append(failed, errs[i])
 			continue
 		}
-		v.blind = false
-		v.found = append(v.found, seen[i]...)
+		found = append(found, seen[i]...)
 		for _, e := range part {
-			delete(v.unseen, e)
+			delete(unseen, e)
 		}
 	}
-	if failed == nil && len(v.unseen) > 0 {
+	if failed == nil && len(unseen) > 0 {
 		failed = multierror.Append(failed, errors.New("the connector left entitlements out of the parts of its target"))
 	}
-	return v, failed.ErrorOrNil()
+	return found, unseen, failed.ErrorOrNil()
 }
 
 // nextEnd returns when the first of what is held has to end; zero: nothing is.
