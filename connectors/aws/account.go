@@ -177,7 +177,7 @@ func (c *account) grantable(name string, e entitlement) error {
 	}
 	switch {
 	case !principalPattern.MatchString(bare):
-		return fmt.Errorf("%+.80q is no name of an IAM user, nor of a role after role:", name)
+		return fmt.Errorf("%+.80q is no name of an IAM user, nor %s and the name of a role", name, rolePrefix)
 	case !slices.Contains(c.set.Subjects, kind):
 		return fmt.Errorf("setting subjects does not list %s", kind)
 	case isRole && (e.kind == inGroup || e.kind == byRole):

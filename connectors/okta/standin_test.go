@@ -31,17 +31,16 @@ type standIn struct {
 	address string
 	srv     *http.Server
 
-	mu      sync.Mutex
-	users   []*person
-	groups  []*team
-	next    int
-	page    int             // largest page
-	weak    map[string]bool // operations that the token may not do: users, groups, members, sessions, roles
-	late    bool            // the search finds nothing new
-	calls   map[string]int
-	assert  func(form url.Values) bool
-	answer  func(w http.ResponseWriter, r *http.Request) bool // true: it has answered
-	changes []string
+	mu     sync.Mutex
+	users  []*person
+	groups []*team
+	next   int
+	page   int             // largest page
+	weak   map[string]bool // operations that the token may not do: users, groups, members, sessions, roles
+	late   bool            // the search finds nothing new
+	calls  map[string]int
+	assert func(form url.Values) bool
+	answer func(w http.ResponseWriter, r *http.Request) bool // true: it has answered
 }
 
 type person struct {

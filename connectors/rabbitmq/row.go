@@ -29,11 +29,6 @@ func (r *row) field(permission string) *string {
 	return &r.Read
 }
 
-// has reports whether the row has the alternative of e.
-func (r *row) has(e entitlement) bool {
-	return slices.Contains(readExpression(*r.field(e.permission)).ours, e.alternative())
-}
-
 // with returns the row that has and lacks what is wanted; nil: no row at all. It is
 // the same where there is nothing to do.
 func (r *row) with(want map[entitlement]bool) (*row, error) {

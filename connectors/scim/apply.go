@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 
 	"github.com/tenure-dev/tenure/connectors"
 	"github.com/tenure-dev/tenure/connectors/group"
@@ -26,7 +25,6 @@ type batch struct {
 	acts  []connectors.Act
 	errs  []error
 	users []string // of each act: the user's id; "": there is nothing to do
-	mu    sync.Mutex
 }
 
 // Apply changes each group by one request for all its members, and reads it back.
