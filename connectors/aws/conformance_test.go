@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -143,7 +144,7 @@ func TestPoliciesAndRolesPassConformance(t *testing.T) {
 		ForeignGrant:   w.foreignPolicy, ForeignRevoke: w.foreignUnpolicy,
 		Named: func(name string) connectors.Spec { return connectors.Spec{"policy": name} },
 		Create: func(t testing.TB, kind conformance.Kind, name string) bool {
-			return kind == conformance.EntitlementName || w.createUser(name)
+			return kind == conformance.EntitlementName || w.createUser(t, name)
 		},
 		Kill: func(testing.TB) { w.Front.Kill() }, Restart: func(testing.TB) { w.Front.Restart() },
 		Session: w.roleSession,
@@ -159,16 +160,18 @@ func TestPoliciesAndRolesPassConformance(t *testing.T) {
 }
 
 // createUser makes a user the way IAM would: its names are unique whatever their case.
-func (w *world) createUser(name string) bool {
+func (w *world) createUser(t testing.TB, name string) bool {
 	if !principalPattern.MatchString(name) {
 		return false
 	}
 	users, err := w.IAM.ListUsers(context.Background(), &iam.ListUsersInput{MaxItems: sdk.Int32(1000)})
-	if err != nil || slices.ContainsFunc(users.Users, func(u iamtypes.User) bool { return strings.EqualFold(*u.UserName, name) }) {
+	awstest.Must(t, err)
+	if slices.ContainsFunc(users.Users, func(u iamtypes.User) bool { return strings.EqualFold(*u.UserName, name) }) {
 		return false
 	}
 	_, err = w.IAM.CreateUser(context.Background(), &iam.CreateUserInput{UserName: &name})
-	return err == nil
+	var exists *iamtypes.EntityAlreadyExistsException // made by a try whose answer was lost
+	return err == nil || errors.As(err, &exists)
 }
 
 // foreignPolicy is another hand that writes a policy of the same name, without an end.
@@ -298,7 +301,7 @@ func TestGroupsPassConformance(t *testing.T) {
 		},
 		Named: func(name string) connectors.Spec { return connectors.Spec{"group": name} },
 		Create: func(t testing.TB, kind conformance.Kind, name string) bool {
-			return kind == conformance.EntitlementName || w.createUser(name)
+			return kind == conformance.EntitlementName || w.createUser(t, name)
 		},
 		Kill: func(testing.TB) { w.Front.Kill() }, Restart: func(testing.TB) { w.Front.Restart() },
 		Session: func(t testing.TB, g grants.Grant) func() bool {
@@ -345,7 +348,7 @@ const (
 func newCenter(t testing.TB) *identityCenter {
 	w := &identityCenter{Cloud: awstest.Start(t), sets: map[string]string{}}
 	for _, name := range people {
-		if !w.createUser(name) {
+		if !w.createUser(t, name) {
 			t.Fatalf("no user %s", name)
 		}
 	}
@@ -442,7 +445,7 @@ func TestIdentityCenterPassesConformance(t *testing.T) {
 			if kind == conformance.EntitlementName {
 				return w.sets[name] != "" // others have no set of that exact name
 			}
-			return w.createUser(name)
+			return w.createUser(t, name)
 		},
 		Kill: func(testing.TB) { w.Front.Kill() }, Restart: func(testing.TB) { w.Front.Restart() },
 		Weak: func(t testing.TB) (connectors.Connector, []string) {

@@ -114,6 +114,7 @@ func (s *scene) subject(t *testing.T, kind, name string, more connectors.Setting
 }
 
 func TestConformanceOfLogins(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h := s.hosts[0]
 	u := s.subject(t, login, "deploy", connectors.Settings{"groups": nil})
@@ -142,6 +143,7 @@ func TestConformanceOfLogins(t *testing.T) {
 }
 
 func TestConformanceOfSudo(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1")
 	h := s.hosts[0]
 	u := s.subject(t, sudo, "echo", connectors.Settings{"groups": nil})
@@ -168,6 +170,7 @@ func TestConformanceOfSudo(t *testing.T) {
 }
 
 func TestConformanceOfGroups(t *testing.T) {
+	t.Parallel()
 	s := start(t, "web-1", "web-2")
 	h := s.hosts[0]
 	u := s.subject(t, group, "docker", nil)

@@ -147,8 +147,10 @@ func (s *Server) Restart(t testing.TB) {
 			t.Fatal(err)
 		}
 	}
-	s.address = l.Addr().String()
-	s.URL = "http://" + s.address
+	if s.URL == "" { // later it is the same, and a handler may still read it
+		s.address = l.Addr().String()
+		s.URL = "http://" + s.address
+	}
 	s.server, s.served = &http.Server{Handler: s.handler, ReadHeaderTimeout: time.Minute}, make(chan struct{})
 	go func(srv *http.Server, done chan struct{}) {
 		defer close(done)
