@@ -173,7 +173,7 @@ func TestManyHoldersAreListedInPages(t *testing.T) {
 	var all []grants.Grant
 	for i := range fewUsers + 70 {
 		name := fmt.Sprintf("user%04d", i)
-		if !w.createUser(t, name) {
+		if !w.createUser(name) {
 			t.Fatal(name)
 		}
 		all = append(all, grantOf(t, name, connectors.Spec{"account": shop, "permissionSet": "ReadOnly"}))

@@ -140,9 +140,9 @@ func grant(account, resource, role string) grants.Grant {
 	return grants.Grant{Target: "gcp-prod", Account: account, Entitlement: connectors.Format(map[string]string{kind: id, "role": role})}
 }
 
-// soon is an hour or two ahead, and the same in all of a test: grants that end in
+// soon is an hour ahead, and nearly always the same in all of a test: grants that end in
 // different seconds are in different bindings.
-func soon() time.Time { return time.Now().UTC().Truncate(time.Hour).Add(2 * time.Hour) }
+func soon() time.Time { return time.Now().UTC().Truncate(time.Minute).Add(time.Hour) }
 
 // hand is another hand: an owner with Google's own client.
 type hand struct{ api *crm.Service }
