@@ -138,8 +138,10 @@ func read(text string) (entitlement, error) {
 	for k, v := range pairs {
 		spec[k] = v
 	}
-	if again, err := canonical(spec); err != nil || again != text {
-		return entitlement{}, fmt.Errorf("entitlement %q: it is not of a github target: %w", text, errors.Join(err))
+	if again, err := canonical(spec); err != nil {
+		return entitlement{}, fmt.Errorf("entitlement %q: it is not of a github target: %w", text, err)
+	} else if again != text {
+		return entitlement{}, fmt.Errorf("entitlement %q: it is not of a github target: %s is", text, again)
 	}
 	for _, kind := range []string{kindTeam, kindRepository, kindRole} {
 		if name, ok := pairs[kind]; ok {
