@@ -145,9 +145,7 @@ func planTarget(ctx context.Context, led *ledger.Ledger, name string, c connecto
 	}
 	slices.Sort(scope)
 	observed, unseen, err := reconcile.Look(ctx, c, slices.Compact(scope))
-	claims = slices.DeleteFunc(claims, func(cl grants.Claim) bool { return unseen[cl.Entitlement] })
-	holds = slices.DeleteFunc(holds, func(h grants.Hold) bool { return unseen[h.Entitlement] })
-	changes := grants.Attribute(grants.Plan(claims, observed, holds), holds, decisions, at)
+	changes := grants.Attribute(reconcile.Plan(claims, observed, holds, unseen), holds, decisions, at)
 	return grants.Reclaim(changes, owned), owned, err
 }
 

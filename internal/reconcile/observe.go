@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,32 +25,14 @@ type view struct {
 	blind  bool // nothing at all was seen
 }
 
-// claims returns those that can be compared with what was found.
-func (v view) claims(all []grants.Claim) []grants.Claim {
-	if len(v.unseen) == 0 {
-		return all
+// Plan is grants.Plan of what can be compared with found: all but the entitlements in
+// unseen, of which a look at the target said nothing.
+func Plan(claims []grants.Claim, found []grants.Grant, holds []grants.Hold, unseen map[string]bool) []grants.Change {
+	if len(unseen) > 0 {
+		claims = slices.DeleteFunc(slices.Clone(claims), func(c grants.Claim) bool { return unseen[c.Entitlement] })
+		holds = slices.DeleteFunc(slices.Clone(holds), func(h grants.Hold) bool { return unseen[h.Entitlement] })
 	}
-	var out []grants.Claim
-	for _, c := range all {
-		if !v.unseen[c.Entitlement] {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-// holds returns those that can be compared with what was found.
-func (v view) holds(all []grants.Hold) []grants.Hold {
-	if len(v.unseen) == 0 {
-		return all
-	}
-	var out []grants.Hold
-	for _, h := range all {
-		if !v.unseen[h.Entitlement] {
-			out = append(out, h)
-		}
-	}
-	return out
+	return grants.Plan(claims, found, holds)
 }
 
 // hidden returns the grants of an earlier report that this look says nothing about.

@@ -14,7 +14,7 @@ import (
 // gone, notes what was there before us, renews and grants. What could not be seen
 // stays as it is.
 func (w *worker) settle(ctx context.Context, s *state, v view) error {
-	plan := unwritable(grants.Reclaim(grants.Plan(v.claims(s.claims), v.found, v.holds(s.owned())), s.standStill(v)))
+	plan := unwritable(grants.Reclaim(Plan(s.claims, v.found, s.owned(), v.unseen), s.standStill(v)))
 	var acts, strangers []grants.Change
 	var drift []grants.Grant
 	var b ledger.Batch
