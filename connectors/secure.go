@@ -9,9 +9,13 @@ import (
 
 // Loopback reports whether a host is this machine, the only one to which a connector
 // speaks without TLS unasked.
-func Loopback(host string) bool {
+func Loopback(host string) bool { return host == "localhost" || LoopbackAddress(host) }
+
+// LoopbackAddress is Loopback without the name localhost, which a resolver could lead
+// elsewhere.
+func LoopbackAddress(host string) bool {
 	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return ip != nil && ip.IsLoopback()
 }
 
 // Trust returns how certificates are verified: against those of the setting ca, in PEM,

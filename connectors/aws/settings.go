@@ -3,11 +3,12 @@ package aws
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"regexp"
 	"slices"
 	"time"
+
+	"github.com/tenure-dev/tenure/connectors"
 )
 
 // settings is one target in the reconciler's configuration: one with an instance is an
@@ -87,8 +88,7 @@ func (s *settings) connection() error {
 	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return errors.New("setting endpoint must be a URL of a scheme, a host and a port")
 	}
-	ip := net.ParseIP(u.Hostname())
-	if u.Scheme != "https" && (u.Scheme != "http" || ip == nil || !ip.IsLoopback()) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !connectors.LoopbackAddress(u.Hostname())) {
 		return errors.New("setting endpoint must begin with https://, or with http:// and an address of this machine")
 	}
 	return nil

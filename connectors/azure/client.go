@@ -17,6 +17,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
+	"github.com/tenure-dev/tenure/connectors"
 )
 
 const (
@@ -110,8 +112,7 @@ func checkEndpoint(text string) error {
 	if err != nil || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(text, "?#") {
 		return errors.New("want a URL without a path, such as https://management.azure.com")
 	}
-	ip := net.ParseIP(u.Hostname())
-	if u.Scheme != "https" && (u.Scheme != "http" || ip == nil || !ip.IsLoopback()) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !connectors.LoopbackAddress(u.Hostname())) {
 		return errors.New("want https; plain http is for loopback addresses only")
 	}
 	return nil

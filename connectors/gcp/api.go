@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/tenure-dev/tenure/connectors"
 )
 
 const (
@@ -77,8 +79,7 @@ func isGoogle(u *url.URL) bool {
 }
 
 func isLoopback(u *url.URL) bool {
-	ip := net.ParseIP(u.Hostname())
-	return (u.Scheme == "http" || u.Scheme == "https") && ip != nil && ip.IsLoopback()
+	return (u.Scheme == "http" || u.Scheme == "https") && connectors.LoopbackAddress(u.Hostname())
 }
 
 // policy reads a resource's policy, with its conditions.

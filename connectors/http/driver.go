@@ -8,7 +8,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"net"
 	nethttp "net/http"
 	"net/url"
 	"strings"
@@ -100,7 +99,7 @@ func address(text string) (*url.URL, error) {
 	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(text, "#") {
 		return nil, errors.New("setting url must hold no login, query or fragment")
 	}
-	if ip := net.ParseIP(u.Hostname()); u.Scheme != "https" && !(u.Scheme == "http" && ip != nil && ip.IsLoopback()) {
+	if u.Scheme != "https" && !(u.Scheme == "http" && connectors.LoopbackAddress(u.Hostname())) {
 		return nil, errors.New("setting url must start with https://; http:// is for 127.0.0.1 and [::1] only")
 	}
 	if u.Path == "" {

@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"errors"
-	"net"
 	"net/url"
 	"path/filepath"
 	"time"
@@ -15,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/tenure-dev/tenure/connectors"
 )
 
 // callTimeout bounds one request, besides the caller's context.
@@ -40,7 +41,7 @@ func (s *settings) config() (*rest.Config, error) {
 	if err != nil || u.Host == "" {
 		return nil, errors.New("setting server must be a URL, such as https://cluster.example.com:6443")
 	}
-	if ip := net.ParseIP(u.Hostname()); u.Scheme != "https" && (u.Scheme != "http" || ip == nil || !ip.IsLoopback()) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !connectors.LoopbackAddress(u.Hostname())) {
 		return nil, errors.New("setting server must begin with https://")
 	}
 	scheme := runtime.NewScheme()
